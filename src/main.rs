@@ -1,0 +1,3 @@
+//! The `writ` program.
+#![forbid(unsafe_code)]
+fn main() {}
