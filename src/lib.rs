@@ -1,2 +1,6 @@
 //! Writ: policies that humans wrote, enforced on a Kubernetes cluster, with a signed attestation for each change.
+//!
+//! The modules stand in the order of their dependencies: a module uses only those above it.
 #![forbid(unsafe_code)]
+
+pub mod canonical;
