@@ -4,3 +4,5 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+pub mod digest;
+pub mod time;
