@@ -3,6 +3,9 @@
 //! The modules stand in the order of their dependencies: a module uses only those above it.
 #![forbid(unsafe_code)]
 
+// Pure values.
 pub mod canonical;
 pub mod digest;
 pub mod time;
+pub mod api;
+pub mod admission;
