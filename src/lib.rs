@@ -9,3 +9,6 @@ pub mod digest;
 pub mod time;
 pub mod api;
 pub mod admission;
+
+// Pure decision.
+pub mod projection;

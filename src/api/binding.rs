@@ -1,3 +1,8 @@
+#![cfg_attr(
+    feature = "cluster",
+    expect(unreachable_pub, reason = "the schema derive repeats types in a module of its own")
+)]
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
