@@ -11,4 +11,6 @@ pub mod api;
 pub mod admission;
 
 // Pure decision.
+pub mod signal;
 pub mod projection;
+pub mod fingerprint;
