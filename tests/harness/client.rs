@@ -3,7 +3,8 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
+use super::connect::connect;
 use super::pki::Identity;
 
 /// A client with one identity towards one server.
 #[derive(Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
+    network: Option<PathBuf>,
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -53,13 +56,24 @@ impl Client {
         };
         Ok(Self {
             address,
+            network: None,
             tls: Some(Arc::new(config)),
         })
     }
 
     /// Plain HTTP.
     pub(crate) fn plain(address: SocketAddr) -> Self {
-        Self { address, tls: None }
+        Self {
+            address,
+            network: None,
+            tls: None,
+        }
+    }
+
+    /// The same from within a network namespace.
+    pub(crate) fn within(mut self, network: Option<PathBuf>) -> Self {
+        self.network = network;
+        self
     }
 
     /// Reads a path.
@@ -75,9 +89,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Response> {
-        let stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
+        let stream = connect(self.network.as_deref(), self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(40)))?;
-        stream.set_nodelay(true)?;
         // HTTP/1.0: the answer ends with the connection, and no encoding is put around it.
         let mut head = format!(
             "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n",

@@ -31,8 +31,11 @@
 mod client;
 mod cluster;
 mod component;
+mod connect;
 mod control_plane;
+mod image;
 mod kubeconfig;
+mod node;
 mod options;
 mod pki;
 mod state;
