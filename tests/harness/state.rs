@@ -151,11 +151,16 @@ pub(crate) fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether the process that made a cluster, or the watcher that ends it, lives.
+pub(crate) fn is_owned(directory: &Path) -> bool {
+    is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher"))
+}
+
 fn gc_in(base: &Path) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for name in names()? {
         let directory = base.join(&name);
-        if is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher")) {
+        if is_owned(&directory) {
             continue;
         }
         let status = cleaner(&directory).stdin(Stdio::null()).status()?;
