@@ -22,11 +22,7 @@
 //!
 //! Everything ends when the `Cluster` is dropped or the process ends, also by SIGKILL. A cluster that tests of one file
 //! share belongs into a `static LazyLock`: it ends with the process. `docs/cluster.md` says more.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test file uses a part of the harness"
-)]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of the harness")]
 
 mod client;
 mod cluster;
@@ -35,16 +31,19 @@ mod connect;
 mod control_plane;
 mod image;
 mod kubeconfig;
-mod node;
+pub(crate) mod node;
 mod options;
 mod pki;
-mod state;
-mod tools;
+mod place;
+pub(crate) mod state;
+pub(crate) mod tools;
 mod wait;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use cluster::{Cluster, Output, WEBHOOK_CALLER, run};
-pub(crate) use component::Component;
+pub(crate) use component::{Component, spawn};
+pub(crate) use image::{build_archive, write_archive};
 pub(crate) use options::{Audit, Minor, Options};
 pub(crate) use pki::{Authority, Identity};
+pub(crate) use place::Place;
 pub(crate) use wait::wait_until;

@@ -5,9 +5,9 @@ use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{env, panic, process};
 
@@ -16,6 +16,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 const CLEAN: &str = include_str!("clean.sh");
 /// Below the range that Linux hands out by itself, so that no outgoing connection takes a port that we chose.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// Before the names of directories that are not clusters yet.
+const ASIDE: &str = ".new-";
 
 /// Every live cluster of this process: a panic anywhere marks all of them as failed.
 static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -44,12 +47,9 @@ impl State {
         );
         let directory = base.join(&name);
         // Built aside and renamed, so that a concurrent `gc` never sees a directory without an owner.
-        let aside = base.join(format!(".new-{}-{name}", process::id()));
+        let aside = base.join(format!("{ASIDE}{}-{name}", process::id()));
         DirBuilder::new().mode(0o700).create(&aside)?;
-        fs::write(
-            aside.join("owner"),
-            identity_of(process::id()).context("own process")?,
-        )?;
+        fs::write(aside.join("owner"), identity_of(process::id()).context("own process")?)?;
         fs::create_dir(aside.join("logs"))?;
         if let Err(error) = fs::rename(&aside, &directory) {
             fs::remove_dir_all(&aside)?;
@@ -59,12 +59,7 @@ impl State {
         }
         let (watcher, leash) = watch(&directory)?;
         register(&directory);
-        let state = Self {
-            directory,
-            name,
-            leash: Some(leash),
-            watcher,
-        };
+        let state = Self { directory, name, leash: Some(leash), watcher };
         if env::var_os("WRIT_KEEP_LOGS").is_some() {
             state.mark_failed();
         }
@@ -108,11 +103,7 @@ impl State {
                 fs::remove_file(reserved.join(port.to_string()))?;
             }
         }
-        Err(anyhow!(
-            "no free port between {} and {}: `cluster gc` removes stale clusters",
-            PORTS.start,
-            PORTS.end
-        ))
+        Err(anyhow!("no free port between {} and {}: `cluster gc` removes stale clusters", PORTS.start, PORTS.end))
     }
 }
 
@@ -120,14 +111,9 @@ impl Drop for State {
     fn drop(&mut self) {
         drop(self.leash.take());
         if let Err(error) = self.watcher.wait() {
-            eprintln!(
-                "cluster: the watcher of {} was lost: {error}",
-                self.directory.display()
-            );
+            eprintln!("cluster: the watcher of {} was lost: {error}", self.directory.display());
         }
-        LIVE.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|live| *live != self.directory);
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).retain(|live| *live != self.directory);
     }
 }
 
@@ -168,72 +154,65 @@ pub(crate) fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether the process that made a cluster, or the watcher that ends it, lives.
+pub(crate) fn is_owned(directory: &Path) -> bool {
+    is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher"))
+}
+
 fn gc_in(base: &Path) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for name in names()? {
         let directory = base.join(&name);
-        if is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher")) {
+        if is_owned(&directory) {
             continue;
         }
         let status = cleaner(&directory).stdin(Stdio::null()).status()?;
-        ensure!(
-            status.success(),
-            "could not remove the remains of cluster `{name}` in {}",
-            directory.display()
-        );
+        ensure!(status.success(), "could not remove the remains of cluster `{name}` in {}", directory.display());
         removed.push(name);
+    }
+    for entry in fs::read_dir(base)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let maker = name.strip_prefix(ASIDE).and_then(|rest| rest.split('-').next()?.parse().ok());
+        if maker.is_some_and(|maker| identity_of(maker).is_none()) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
     }
     Ok(removed)
 }
 
 fn unused_name(base: &Path) -> String {
-    (0..)
-        .map(|number| format!("c{}-{number}", process::id()))
-        .find(|name| !base.join(name).exists())
-        .unwrap_or_default()
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let mut names = std::iter::repeat_with(|| format!("c{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    names.find(|name| !base.join(name).exists()).unwrap_or_default()
 }
 
 /// Where logs of failed clusters are kept.
 fn keep() -> PathBuf {
-    env::var_os("WRIT_CLUSTER_LOGS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-logs"),
-        PathBuf::from,
-    )
+    env::var_os("WRIT_CLUSTER_LOGS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-logs"), PathBuf::from)
 }
 
 fn cleaner(directory: &Path) -> Command {
     let mut command = Command::new("setsid");
-    command
-        .args(["bash", "-c", CLEAN, "clean.sh"])
-        .arg(directory)
-        .arg(keep())
-        .current_dir("/")
-        .stdout(Stdio::null());
+    command.args(["bash", "-c", CLEAN, "clean.sh"]).arg(directory).arg(keep()).current_dir("/").stdout(Stdio::null());
     command
 }
 
 fn watch(directory: &Path) -> Result<(Child, ChildStdin)> {
-    let mut watcher = cleaner(directory)
-        .stdin(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .context("starting setsid")?;
-    let leash = watcher
-        .stdin
-        .take()
-        .context("the watcher has no standard input")?;
-    fs::write(
-        directory.join("watcher"),
-        identity_of(watcher.id()).unwrap_or_default(),
-    )?;
+    let mut watcher = cleaner(directory).stdin(Stdio::piped()).spawn().context("starting setsid")?;
+    let leash = watcher.stdin.take().context("the watcher has no standard input")?;
+    fs::write(directory.join("watcher"), identity_of(watcher.id()).unwrap_or_default())?;
     Ok((watcher, leash))
 }
 
-/// A process id together with its start time, so that a reused id is not taken for the same process.
+/// A process id together with its start time, so that a reused id is not taken for the same process. `None` also for a
+/// process that has ended and was not waited for.
 fn identity_of(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
-    Some(format!("{pid} {started}"))
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    let started = fields.nth(18)?;
+    (!matches!(state, "Z" | "X")).then(|| format!("{pid} {started}"))
 }
 
 fn is_alive(file: &Path) -> bool {
@@ -246,10 +225,7 @@ fn is_alive(file: &Path) -> bool {
 
 fn mark_failed(directory: &Path) {
     if let Err(error) = fs::write(directory.join("failed"), "") {
-        eprintln!(
-            "cluster: could not mark {} as failed: {error}",
-            directory.display()
-        );
+        eprintln!("cluster: could not mark {} as failed: {error}", directory.display());
     }
 }
 
@@ -264,7 +240,5 @@ fn register(directory: &Path) {
             previous(info);
         }));
     });
-    LIVE.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(directory.to_owned());
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner).push(directory.to_owned());
 }
