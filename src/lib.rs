@@ -6,3 +6,6 @@
 pub mod canonical;
 pub mod digest;
 pub mod time;
+
+#[cfg(feature = "cluster")]
+pub mod replay;
