@@ -9,3 +9,17 @@ pub mod digest;
 pub mod time;
 pub mod api;
 pub mod admission;
+
+// Runtime.
+#[cfg(feature = "cluster")]
+pub mod clock;
+#[cfg(feature = "cluster")]
+pub mod metrics;
+#[cfg(feature = "cluster")]
+pub mod telemetry;
+#[cfg(feature = "cluster")]
+pub mod shutdown;
+
+// Edges.
+#[cfg(feature = "cluster")]
+pub mod webhook;
