@@ -25,5 +25,15 @@ pub mod fingerprint;
 pub mod replay;
 
 // Runtime.
+#[cfg(feature = "cluster")]
+pub mod clock;
+#[cfg(feature = "cluster")]
+pub mod metrics;
+#[cfg(feature = "cluster")]
+pub mod telemetry;
+#[cfg(feature = "cluster")]
+pub mod shutdown;
 
 // Edges.
+#[cfg(feature = "cluster")]
+pub mod webhook;
