@@ -12,5 +12,7 @@ pub mod admission;
 
 // Pure decision.
 pub mod signal;
+pub mod binding;
+pub mod policy;
 pub mod projection;
 pub mod fingerprint;

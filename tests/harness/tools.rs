@@ -31,3 +31,13 @@ pub(crate) fn path(program: &str) -> Result<PathBuf> {
         .pop()
         .with_context(|| format!("`tests/cluster/tools.sh` does not say where `{program}` is"))
 }
+
+/// Where what was built once for all clones on this machine is kept.
+pub(crate) fn cache() -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache"));
+    Ok(cache
+        .or_else(home)
+        .context("set HOME or XDG_CACHE_HOME: what is built is kept there")?
+        .join("writ"))
+}
