@@ -3,12 +3,8 @@
 
 use std::fmt::Write as _;
 use std::io::{ErrorKind, Read, Write};
-<<<<<<< HEAD
-use std::net::{SocketAddr, TcpStream};
-=======
 use std::net::SocketAddr;
 use std::path::PathBuf;
->>>>>>> main
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,20 +13,14 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-<<<<<<< HEAD
-=======
 use super::connect::connect;
->>>>>>> main
 use super::pki::Identity;
 
 /// A client with one identity towards one server.
 #[derive(Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
-<<<<<<< HEAD
-=======
     network: Option<PathBuf>,
->>>>>>> main
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -66,19 +56,13 @@ impl Client {
         };
         Ok(Self {
             address,
-<<<<<<< HEAD
-=======
             network: None,
->>>>>>> main
             tls: Some(Arc::new(config)),
         })
     }
 
     /// Plain HTTP.
     pub(crate) fn plain(address: SocketAddr) -> Self {
-<<<<<<< HEAD
-        Self { address, tls: None }
-=======
         Self {
             address,
             network: None,
@@ -90,7 +74,6 @@ impl Client {
     pub(crate) fn within(mut self, network: Option<PathBuf>) -> Self {
         self.network = network;
         self
->>>>>>> main
     }
 
     /// Reads a path.
@@ -106,14 +89,8 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Response> {
-<<<<<<< HEAD
-        let stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(5))?;
-        stream.set_read_timeout(Some(Duration::from_secs(40)))?;
-        stream.set_nodelay(true)?;
-=======
         let stream = connect(self.network.as_deref(), self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(40)))?;
->>>>>>> main
         // HTTP/1.0: the answer ends with the connection, and no encoding is put around it.
         let mut head = format!(
             "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n",

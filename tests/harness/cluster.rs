@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Write;
-<<<<<<< HEAD
-use std::net::SocketAddr;
-=======
 use std::net::{SocketAddr, TcpStream};
->>>>>>> main
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -24,18 +20,11 @@ use super::control_plane::{
     API_SERVER, Addresses, CONTROLLER_MANAGER, ETCD, Plan, SCHEDULER, SECOND_API_SERVER, audit_log,
 };
 use super::kubeconfig::{cluster_access, webhook_access};
-<<<<<<< HEAD
-use super::options::Options;
-use super::pki::{Authority, Identity};
-use super::state::State;
-use super::tools;
-=======
 use super::node::{self, CONTAINERD, KUBE_PROXY, KUBELET, Namespaces, Node};
 use super::options::Options;
 use super::pki::{Authority, Identity};
 use super::state::State;
 use super::{connect, image, tools};
->>>>>>> main
 
 /// How long a component may take to be ready. In a quiet machine all of them together take 3 s.
 const READY: Duration = Duration::from_secs(90);
@@ -47,10 +36,7 @@ pub(crate) const WEBHOOK_CALLER: &str = "system:writ-test:webhook-caller";
 /// If anything panicked in this process meanwhile, the logs are kept and their place is printed.
 pub(crate) struct Cluster {
     state: State,
-<<<<<<< HEAD
-=======
     node: Option<Namespaces>,
->>>>>>> main
     components: Mutex<BTreeMap<String, Component>>,
     addresses: Addresses,
     authority: Authority,
@@ -95,18 +81,6 @@ impl Cluster {
     pub(crate) fn control_plane(options: Options) -> Result<Self> {
         let state = State::create(options.name.as_deref())?;
         let addresses = Addresses::loopback(&state)?;
-<<<<<<< HEAD
-        let cluster = Self::prepare(state, addresses, &options)?;
-        cluster.ready_or_failed(|| {
-            cluster.start(ETCD)?;
-            cluster.start(API_SERVER)?;
-            for name in [SECOND_API_SERVER, CONTROLLER_MANAGER, SCHEDULER] {
-                if cluster.has(name) {
-                    cluster.start(name)?;
-                }
-            }
-            Ok(())
-=======
         let cluster = Self::prepare(state, None, addresses, &options)?;
         cluster.ready_or_failed(|| cluster.start_control_plane())?;
         Ok(cluster)
@@ -137,14 +111,10 @@ impl Cluster {
             cluster.launch(KUBELET)?;
             cluster.start(KUBE_PROXY)?;
             cluster.wait_ready(KUBELET)
->>>>>>> main
         })?;
         Ok(cluster)
     }
 
-<<<<<<< HEAD
-    fn prepare(state: State, addresses: Addresses, options: &Options) -> Result<Self> {
-=======
     fn start_control_plane(&self) -> Result<()> {
         for name in [
             ETCD,
@@ -166,7 +136,6 @@ impl Cluster {
         addresses: Addresses,
         options: &Options,
     ) -> Result<Self> {
->>>>>>> main
         let authority = Authority::new("writ test cluster")?;
         let webhook_authority = Authority::new("writ test webhook callers")?;
         let webhook_caller = if options.authenticate_to_webhooks {
@@ -184,20 +153,13 @@ impl Cluster {
             addresses.api_server,
             authority.certificate(),
             Some(&administrator),
-<<<<<<< HEAD
-        )?;
-=======
         )?
         .within(node.as_ref().map(Namespaces::network));
->>>>>>> main
         let cluster = Self {
             components: Mutex::default(),
             admin: state.subdirectory("kubeconfig")?.join("admin.json"),
             state,
-<<<<<<< HEAD
-=======
             node,
->>>>>>> main
             addresses,
             authority,
             webhook_authority,
@@ -212,35 +174,25 @@ impl Cluster {
         );
         fs::write(&cluster.admin, access.to_string())?;
         cluster.link("kubectl")?;
-<<<<<<< HEAD
-        for component in cluster.components_of(options)? {
-=======
         for mut component in cluster.components_of(options)? {
             component.enter = cluster.enter();
->>>>>>> main
             cluster.add(component);
         }
         Ok(cluster)
     }
 
     fn components_of(&self, options: &Options) -> Result<Vec<Component>> {
-<<<<<<< HEAD
-=======
         let node = self.node.as_ref().map(|_| Node {
             state: &self.state,
             feature_gates: &options.feature_gates,
         });
->>>>>>> main
         let plan = Plan {
             state: &self.state,
             options,
             addresses: self.addresses,
             authority: &self.authority,
             webhook_caller: self.webhook_caller.as_ref(),
-<<<<<<< HEAD
-=======
             api_server_args: node.as_ref().map(Node::api_server_args).unwrap_or_default(),
->>>>>>> main
         };
         plan.write_files()?;
         let mut components = vec![
@@ -262,15 +214,12 @@ impl Cluster {
         if options.scheduler {
             components.push(plan.scheduler(&self.kubeconfig("system:kube-scheduler", &[])?)?);
         }
-<<<<<<< HEAD
-=======
         if let Some(node) = node {
             let user = format!("system:node:{}", node::NODE);
             components.push(node.containerd()?);
             components.push(node.kubelet(&self.kubeconfig(&user, &["system:nodes"])?)?);
             components.push(node.kube_proxy(&self.kubeconfig("system:kube-proxy", &[])?)?);
         }
->>>>>>> main
         Ok(components)
     }
 
@@ -382,17 +331,9 @@ impl Cluster {
 
     // ---- commands
 
-<<<<<<< HEAD
-    /// A command in this cluster: KUBECONFIG is the administrator's, PATH has kubectl.
-    pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        let mut command = Command::new(program);
-        command.envs(self.environment());
-        command
-=======
     /// A command in this cluster (with a node: in its namespaces). KUBECONFIG is the administrator's, PATH has kubectl.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
         command(self.directory(), &self.enter(), program)
->>>>>>> main
     }
 
     /// The environment of a command in this cluster.
@@ -417,8 +358,6 @@ impl Cluster {
         run(command, stdin)
     }
 
-<<<<<<< HEAD
-=======
     /// A connection to an address of the cluster's network, for example a pod's or a Service's.
     pub(crate) fn connect(&self, address: SocketAddr) -> Result<TcpStream> {
         connect::connect(self.network().as_deref(), address)
@@ -445,7 +384,6 @@ impl Cluster {
         Ok(())
     }
 
->>>>>>> main
     // ---- components
 
     /// Takes another process into the cluster, not started yet: it gets a log, `start`, `stop`, `pause`, `kill`, and
@@ -457,10 +395,7 @@ impl Cluster {
     /// A component for [`Cluster::add`], with the environment of [`Cluster::command`].
     pub(crate) fn component(&self, name: &str, program: impl Into<PathBuf>) -> Component {
         let mut component = Component::new(name, program, self.directory());
-<<<<<<< HEAD
-=======
         component.enter = self.enter();
->>>>>>> main
         component.environment = self
             .environment()
             .into_iter()
@@ -478,14 +413,11 @@ impl Cluster {
     /// controller-manager: the default service account).
     pub(crate) fn start(&self, name: &str) -> Result<()> {
         self.launch(name)?;
-<<<<<<< HEAD
-=======
         self.wait_ready(name)
     }
 
     /// Waits until a component that was launched or resumed is ready; fails at once if it ends.
     pub(crate) fn wait_ready(&self, name: &str) -> Result<()> {
->>>>>>> main
         self.with(name, |component| {
             component.wait(READY, || self.is_ready(name))
         })
@@ -530,35 +462,26 @@ impl Cluster {
         let found =
             |client: &Client, path: &str| -> Result<bool> { Ok(client.get(path)?.status == 200) };
         match name {
-<<<<<<< HEAD
-            ETCD => found(&Client::plain(self.addresses.etcd), "/health"),
-=======
             ETCD => found(
                 &Client::plain(self.addresses.etcd).within(self.network()),
                 "/health",
             ),
->>>>>>> main
             API_SERVER => serves(&self.client),
             SECOND_API_SERVER => serves(&self.client_as(name, "admin", &["system:masters"])?),
             CONTROLLER_MANAGER => found(
                 &self.client,
                 "/api/v1/namespaces/default/serviceaccounts/default",
             ),
-<<<<<<< HEAD
-=======
             CONTAINERD => Ok(run(node::ctr(&self.enter(), &["version"])?, "")?.success),
             KUBELET => self.node_is_ready(),
             KUBE_PROXY => {
                 let address = SocketAddr::new(node::ADDRESS, node::KUBE_PROXY_HEALTH);
                 found(&Client::plain(address).within(self.network()), "/healthz")
             }
->>>>>>> main
             _ => Ok(true),
         }
     }
 
-<<<<<<< HEAD
-=======
     fn node_is_ready(&self) -> Result<bool> {
         let answer = self
             .client
@@ -585,7 +508,6 @@ impl Cluster {
         self.node.as_ref().map(Namespaces::network)
     }
 
->>>>>>> main
     fn has(&self, name: &str) -> bool {
         self.lock().contains_key(name)
     }
@@ -625,8 +547,6 @@ fn serves(client: &Client) -> Result<bool> {
     Ok(true)
 }
 
-<<<<<<< HEAD
-=======
 /// A command in the cluster of that directory; `enter` comes before the program.
 pub(crate) fn command(directory: &Path, enter: &[OsString], program: impl AsRef<OsStr>) -> Command {
     let mut command = match enter.split_first() {
@@ -641,7 +561,6 @@ pub(crate) fn command(directory: &Path, enter: &[OsString], program: impl AsRef<
     command
 }
 
->>>>>>> main
 /// The environment of commands in the cluster of that directory.
 pub(crate) fn environment(directory: &Path) -> Vec<(&'static str, OsString)> {
     let mut path = directory.join("bin").into_os_string();

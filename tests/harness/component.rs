@@ -135,8 +135,6 @@ impl Component {
         }
     }
 
-<<<<<<< HEAD
-=======
     /// The id of the one child of the process, for a process that forks into new namespaces.
     pub(crate) fn child_pid(&self) -> Result<u32> {
         only_child(
@@ -147,7 +145,6 @@ impl Component {
         )
     }
 
->>>>>>> main
     /// `None` while the process runs; how it ended otherwise (also when it was never started).
     pub(crate) fn exited(&mut self) -> Result<Option<String>> {
         let Some(child) = self.child.as_mut() else {

@@ -66,11 +66,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) addresses: Addresses,
     pub(crate) authority: &'a Authority,
     pub(crate) webhook_caller: Option<&'a Identity>,
-<<<<<<< HEAD
-=======
     /// What the form of the cluster adds to every API server's arguments.
     pub(crate) api_server_args: Vec<String>,
->>>>>>> main
 }
 
 impl Plan<'_> {
@@ -91,12 +88,9 @@ impl Plan<'_> {
         let tokens = KeyPair::generate()?;
         fs::write(pki.join("service-accounts.key"), tokens.serialize_pem())?;
         fs::write(pki.join("service-accounts.pub"), tokens.public_key_pem())?;
-<<<<<<< HEAD
-=======
         self.authority
             .client("kube-apiserver", &["system:masters"])?
             .write(&pki, "kubelet-client")?;
->>>>>>> main
         fs::write(
             self.file("audit-policy.json"),
             audit_policy(self.options.audit).to_string(),
@@ -178,10 +172,7 @@ impl Plan<'_> {
         }
         Ok(component
             .args(self.feature_gates())
-<<<<<<< HEAD
-=======
             .args(self.api_server_args.clone())
->>>>>>> main
             .args(self.options.api_server_args.clone()))
     }
 
@@ -207,14 +198,11 @@ impl Plan<'_> {
                 "--cluster-signing-key-file={}",
                 pki.join("ca.key").display()
             ),
-<<<<<<< HEAD
-=======
             // Its default is a place of the machine, which it would make.
             format!(
                 "--flex-volume-plugin-dir={}",
                 self.file("volume-plugins").display()
             ),
->>>>>>> main
             String::from("--use-service-account-credentials=true"),
             String::from("--leader-elect=false"),
             String::from("--secure-port=0"),

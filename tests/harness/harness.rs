@@ -31,16 +31,11 @@
 mod client;
 mod cluster;
 mod component;
-<<<<<<< HEAD
-mod control_plane;
-mod kubeconfig;
-=======
 mod connect;
 mod control_plane;
 mod image;
 mod kubeconfig;
 mod node;
->>>>>>> main
 mod options;
 mod pki;
 mod state;
