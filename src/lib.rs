@@ -16,3 +16,6 @@ pub mod binding;
 pub mod policy;
 pub mod projection;
 pub mod fingerprint;
+
+// Edges.
+pub mod cli;
