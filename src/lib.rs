@@ -37,3 +37,4 @@ pub mod shutdown;
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;
+pub mod cli;
