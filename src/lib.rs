@@ -15,8 +15,10 @@ pub mod admission;
 pub mod signal;
 pub mod binding;
 pub mod policy;
+pub mod policy_set;
 pub mod projection;
 pub mod fingerprint;
+pub mod evaluate;
 
 // Evidence.
 
@@ -33,6 +35,8 @@ pub mod metrics;
 pub mod telemetry;
 #[cfg(feature = "cluster")]
 pub mod shutdown;
+#[cfg(feature = "cluster")]
+pub mod runtime;
 
 // Edges.
 #[cfg(feature = "cluster")]

@@ -122,13 +122,13 @@ impl ResourceMatcher {
         })
     }
 
-    /// Whether the rule matches a request, by the resource that the webhook was called for.
+    /// Whether the rule matches a request that does `operation`, by the resource that the webhook was called for.
     #[must_use]
-    pub fn matches(&self, request: &Request<'_>) -> bool {
+    pub fn matches(&self, request: &Request<'_>, operation: Operation) -> bool {
         let has = |items: &[String], item: &str| items.iter().any(|own| own == "*" || own == item);
         has(&self.groups, &request.resource.group)
             && has(&self.versions, &request.resource.version)
-            && self.matches_operation(request.operation)
+            && self.matches_operation(operation)
             && self.resources.iter().any(|pattern| pattern.matches(&request.resource.resource, &request.sub_resource))
     }
 
