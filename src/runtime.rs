@@ -17,7 +17,7 @@ mod world;
 
 use std::{sync::Arc, time::{Duration, Instant}};
 
-pub use evidence::{DecisionLine, EvidenceSink, Line};
+pub use evidence::{BindingLine, DecisionLine, RequestLine};
 pub use identity::Identity;
 pub use refusal::{Refusal, clean};
 pub use world::{KindFacts, NamespaceFacts, Snapshot, World, WorldError};
@@ -28,6 +28,7 @@ use crate::{
     keyring::Keyring,
     replay::ClaimService,
     sign::Signer,
+    telemetry::DecisionLines,
     time::Timestamp,
 };
 
@@ -61,7 +62,7 @@ pub struct Runtime {
     /// The operator accepts `Once` policies although anybody who reaches the port can use up authorities.
     pub accept_unauthenticated_once: bool,
     /// Where decisions are recorded.
-    pub evidence: Arc<dyn EvidenceSink>,
+    pub evidence: Arc<DecisionLines>,
     recent: recent::Recent,
 }
 
@@ -100,7 +101,7 @@ pub struct Parts {
     /// See [`Runtime::accept_unauthenticated_once`].
     pub accept_unauthenticated_once: bool,
     /// See [`Runtime::evidence`].
-    pub evidence: Arc<dyn EvidenceSink>,
+    pub evidence: Arc<DecisionLines>,
 }
 
 impl Runtime {

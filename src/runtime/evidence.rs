@@ -9,18 +9,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where final decisions are recorded: durable before an allow is answered.
-pub trait EvidenceSink: Send + Sync + 'static {
-    /// Appends one line.
-    ///
-    /// # Errors
-    /// Any: the decision is then a denial (`EvidenceUnavailable`).
-    fn append(&self, line: &Line<'_>) -> std::io::Result<()>;
-}
-
-/// One final decision as a line of JSON.
-pub type Line<'a> = DecisionLine<'a>;
-
 /// One final decision.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -178,7 +166,7 @@ impl<'a> RequestLine<'a> {
     }
 }
 
-impl<'a> DecisionLine<'a> {
+impl DecisionLine<'_> {
     pub(super) const API_VERSION: &'static str = API_VERSION;
     pub(super) const KIND: &'static str = "Decision";
 }

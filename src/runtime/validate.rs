@@ -55,12 +55,12 @@ impl Runtime {
                 Err(refusal) => refused(call, refusal),
             },
             Ok(Gathered::Case(case)) => self.decide(&case).await,
-            Err(refusal) => self.refuse_unread(call, &snapshot, refusal),
+            Err(refusal) => self.refuse_unread(call, &snapshot, refusal).await,
         }
     }
 
     /// Records a refusal of a request that could not be read far enough to be decided.
-    fn refuse_unread(&self, call: &Call<'_>, snapshot: &super::Snapshot, refusal: Refusal) -> Answer {
+    async fn refuse_unread(&self, call: &Call<'_>, snapshot: &super::Snapshot, refusal: Refusal) -> Answer {
         let line = DecisionLine {
             api_version: DecisionLine::API_VERSION,
             kind: DecisionLine::KIND,
@@ -79,7 +79,7 @@ impl Runtime {
             cluster_id: &self.cluster_id,
         };
         // A denial stands whether or not it can be recorded.
-        let _ = self.evidence.append(&line);
+        let _ = self.evidence.write(&line, call.deadline).await;
         refused(call, refusal)
     }
 
@@ -93,8 +93,7 @@ impl Runtime {
         let judged = judge(case, &case.enforce, time);
         let shadow = judge(case, &case.shadow, time);
         let verdict = self.pass(case, &judged, verified).await;
-        let governed = !judged.is_empty() || !shadow.is_empty() || !case.exempt.is_empty();
-        self.conclude(case, &judged, &shadow, verdict, governed)
+        self.conclude(case, &judged, &shadow, verdict).await
     }
 
     fn verify(&self, case: &Case<'_>, text: &str) -> Result<Verified<Statement>, VerifyError> {
@@ -127,7 +126,7 @@ impl Runtime {
         }
         passed.claims = self.claim(case, judged, passed.execution_id).await?;
         if Instant::now() >= case.call.deadline {
-            return Err(Refusal::new(Reason::DeadlineExceeded, "the decision took too long: try again"));
+            return Err(late());
         }
         Ok(passed)
     }
@@ -272,8 +271,9 @@ impl Runtime {
     }
 
     /// Records the decision, and only then answers.
-    fn conclude(&self, case: &Case<'_>, judged: &[Judged<'_>], shadow: &[Judged<'_>], verdict: Result<Passed, Refusal>, governed: bool) -> Answer {
+    async fn conclude(&self, case: &Case<'_>, judged: &[Judged<'_>], shadow: &[Judged<'_>], verdict: Result<Passed, Refusal>) -> Answer {
         let call = case.call;
+        let governed = !judged.is_empty() || !shadow.is_empty() || !case.exempt.is_empty();
         let all: Vec<BindingLine<'_>> = judged.iter().chain(shadow).map(BindingLine::of).chain(case.exempt.iter().map(|bound| BindingLine::exempt(bound))).collect();
         let (outcome, execution_id) = match &verdict {
             Ok(passed) if judged.is_empty() && !case.exempt.is_empty() => ("Exempt", passed.execution_id),
@@ -301,17 +301,18 @@ impl Runtime {
             replica: &self.identity.replica,
             cluster_id: &self.cluster_id,
         };
-        let recorded = if governed || verdict.is_err() { self.evidence.append(&line) } else { Ok(()) };
+        let recorded = if governed || verdict.is_err() { self.evidence.write(&line, call.deadline).await } else { Ok(()) };
         let id = execution_id.to_string();
         let audit = audit(judged, &id, outcome, reason);
         let mut warnings: Vec<String> = shadow.iter().filter(|judged| judged.bound.binding.mode == Mode::Warn && !judged.allows()).map(warning).collect();
         match (verdict, recorded) {
+            (Ok(_), Ok(())) if Instant::now() >= call.deadline => late().into_answer(call.request, &id, audit, warnings),
             (Ok(passed), Ok(())) => {
                 warnings.extend(passed.warnings);
                 allowed(warnings, audit)
             }
             (Ok(_), Err(error)) => {
-                let message = format!("the decision could not be recorded ({}): try again", error.kind());
+                let message = format!("the decision could not be recorded ({error}): try again");
                 Refusal::new(Reason::EvidenceUnavailable, message).into_answer(call.request, &id, audit, warnings)
             }
             (Err(refusal), _) => refusal.into_answer(call.request, &id, audit, warnings),
@@ -325,6 +326,10 @@ fn allowed(warnings: Vec<String>, audit_annotations: BTreeMap<&'static str, Stri
 
 fn refused(call: &Call<'_>, refusal: Refusal) -> Answer {
     refusal.into_answer(call.request, &call.execution_id.to_string(), BTreeMap::new(), Vec::new())
+}
+
+fn late() -> Refusal {
+    Refusal::new(Reason::DeadlineExceeded, "the decision took too long: try again")
 }
 
 fn missing() -> Refusal {
