@@ -4,5 +4,6 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+pub mod cel;
 pub mod digest;
 pub mod time;
