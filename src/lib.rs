@@ -6,6 +6,7 @@
 
 // Pure values.
 pub mod canonical;
+pub mod cel;
 pub mod digest;
 pub mod time;
 pub mod api;
