@@ -6,13 +6,13 @@
 
 // Pure values.
 pub mod canonical;
-pub mod cel;
 pub mod digest;
 pub mod time;
 pub mod api;
 pub mod admission;
 
 // Pure decision.
+pub mod cel;
 pub mod signal;
 pub mod binding;
 pub mod policy;
