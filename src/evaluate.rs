@@ -85,7 +85,9 @@ impl Decision {
     /// The values of the signals as one JSON object.
     #[must_use]
     pub fn signals_value(&self) -> Value<'_> {
-        Value::Object(self.signals.iter().map(|(name, value)| (name.as_str(), value.to_value())).collect::<Object<'_>>())
+        Value::Object(
+            self.signals.iter().map(|(name, value)| (name.as_str(), value.to_value())).collect::<Object<'_>>(),
+        )
     }
 
     /// Digest of the values of the signals.
@@ -100,15 +102,18 @@ impl Decision {
 pub fn evaluate(policy: &Policy, params: &Value<'_>, input: &Input<'_>) -> Verdict {
     let scope = Scope::new(policy, params, input);
     let mut fuel = Fuel::new(MAX_DECISION_COST);
+    // Any that is false skips the policy, whatever the others say; only then an error counts.
+    let mut failed = None;
     for (name, condition) in policy.conditions() {
         match scope::boolean(condition, &scope, &mut fuel) {
             Ok(true) => {}
             Ok(false) => return Verdict::Skipped,
-            Err(error) => {
-                let message = format!("match condition `{name}` failed at {error}");
-                return decided(&fuel, BTreeMap::new(), Cause::Own(reason_of(&error)), message);
-            }
+            Err(error) => failed = failed.or(Some((name, error))),
         }
+    }
+    if let Some((name, error)) = failed {
+        let message = format!("match condition `{name}` failed at {error}");
+        return decided(&fuel, BTreeMap::new(), Cause::Own(reason_of(&error)), message);
     }
     let mut signals = BTreeMap::new();
     for signal in policy.signals() {
@@ -136,7 +141,12 @@ fn decided(fuel: &Fuel, signals: BTreeMap<String, SignalValue>, cause: Cause, me
 }
 
 /// The first rule that matches decides.
-fn decide<'a>(policy: &'a Policy, scope: &RuleScope<'_, 'a>, signals: BTreeMap<String, SignalValue>, fuel: &mut Fuel) -> Verdict {
+fn decide<'a>(
+    policy: &'a Policy,
+    scope: &RuleScope<'_, 'a>,
+    signals: BTreeMap<String, SignalValue>,
+    fuel: &mut Fuel,
+) -> Verdict {
     for (index, rule) in policy.rules().iter().enumerate() {
         match matches(scope, rule, fuel) {
             Ok(false) => {}
@@ -151,7 +161,13 @@ fn decide<'a>(policy: &'a Policy, scope: &RuleScope<'_, 'a>, signals: BTreeMap<S
     decided(fuel, signals, Cause::Own(Reason::NoRuleMatched), message)
 }
 
-fn conclude<'a>(policy: &'a Policy, scope: &RuleScope<'_, 'a>, index: usize, signals: BTreeMap<String, SignalValue>, fuel: &mut Fuel) -> Verdict {
+fn conclude<'a>(
+    policy: &'a Policy,
+    scope: &RuleScope<'_, 'a>,
+    index: usize,
+    signals: BTreeMap<String, SignalValue>,
+    fuel: &mut Fuel,
+) -> Verdict {
     let Some((rule, later)) = policy.rules().get(index..).and_then(<[CompiledRule]>::split_first) else {
         // INVARIANT: the index is that of a rule.
         return decided(fuel, signals, Cause::Own(Reason::InternalError), "a rule was lost".to_owned());
@@ -166,7 +182,12 @@ fn conclude<'a>(policy: &'a Policy, scope: &RuleScope<'_, 'a>, index: usize, sig
     let fingerprint = match (policy.replay(), rule.outcome) {
         (CompiledReplay::Once { key, .. }, Outcome::Allow) => {
             let Some(identity) = fingerprint(policy.id(), key, &signals) else {
-                return decided(fuel, signals, Cause::Own(Reason::SignalMissing), "a signal of the replay key has no value".to_owned());
+                return decided(
+                    fuel,
+                    signals,
+                    Cause::Own(Reason::SignalMissing),
+                    "a signal of the replay key has no value".to_owned(),
+                );
             };
             Some(identity)
         }
@@ -174,7 +195,15 @@ fn conclude<'a>(policy: &'a Policy, scope: &RuleScope<'_, 'a>, index: usize, sig
     };
     let message = message(scope, rule, fuel);
     let cause = Cause::Rule { name: rule.name.clone(), reason: rule.reason.clone() };
-    Verdict::Decided(Box::new(Decision { outcome: rule.outcome, cause, message, signals, fingerprint, also, cost: fuel.cost() }))
+    Verdict::Decided(Box::new(Decision {
+        outcome: rule.outcome,
+        cause,
+        message,
+        signals,
+        fingerprint,
+        also,
+        cost: fuel.cost(),
+    }))
 }
 
 fn matches<'a>(scope: &RuleScope<'_, 'a>, rule: &'a CompiledRule, fuel: &mut Fuel) -> Result<bool, EvaluationError> {
@@ -185,12 +214,19 @@ fn matches<'a>(scope: &RuleScope<'_, 'a>, rule: &'a CompiledRule, fuel: &mut Fue
 fn message<'a>(scope: &RuleScope<'_, 'a>, rule: &'a CompiledRule, fuel: &mut Fuel) -> String {
     let computed = rule.message_expression.as_ref().and_then(|program| scope::string(program, scope, fuel).ok());
     let chosen = computed.filter(|text| !text.trim().is_empty()).or_else(|| rule.message.clone());
-    let text = chosen.unwrap_or_else(|| format!("rule `{}` {}", rule.name, if rule.outcome == Outcome::Allow { "allows it" } else { "denies it" }));
+    let text = chosen.unwrap_or_else(|| {
+        format!("rule `{}` {}", rule.name, if rule.outcome == Outcome::Allow { "allows it" } else { "denies it" })
+    });
     text.chars().take(MAX_MESSAGE).collect()
 }
 
 /// Takes a signal: its expression, then its declared type and constraints.
-fn take<'a>(scope: &Scope<'a>, program: &'a Program, declaration: &Declaration, fuel: &mut Fuel) -> Result<SignalValue, (Reason, String)> {
+fn take<'a>(
+    scope: &Scope<'a>,
+    program: &'a Program,
+    declaration: &Declaration,
+    fuel: &mut Fuel,
+) -> Result<SignalValue, (Reason, String)> {
     let value = program.evaluate(scope, fuel).map_err(|error| (reason_of(&error), format!("failed at {error}")))?;
     let Some(value) = scope::unwrap_optional(value) else {
         return Err((Reason::SignalMissing, "is missing from the request".to_owned()));

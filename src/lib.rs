@@ -37,8 +37,6 @@ pub mod telemetry;
 #[cfg(feature = "cluster")]
 pub mod shutdown;
 #[cfg(feature = "cluster")]
-pub mod runtime;
-
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;

@@ -162,7 +162,11 @@ fn digest(bounds: &[Bound]) -> Digest {
             Force::InForce { policy, .. } => Value::from(policy.digest().to_hex()),
             Force::Unavailable { .. } => Value::Null,
         };
-        let fields = [("binding", Value::from(bound.binding.digest.to_hex())), ("uid", Value::from(bound.binding.uid.clone())), ("policy", policy)];
+        let fields = [
+            ("binding", Value::from(bound.binding.digest.to_hex())),
+            ("uid", Value::from(bound.binding.uid.clone())),
+            ("policy", policy),
+        ];
         (bound.binding.name.clone(), Value::Object(fields.into_iter().collect::<Object<'_>>()))
     });
     Digest::of_value(Domain::PolicySet, &Value::Object(entries.collect::<Object<'_>>()))

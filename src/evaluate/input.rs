@@ -24,7 +24,13 @@ impl<'a> Input<'a> {
     /// Gathers the inputs of a decision that is made at `time`. `options` are those of the request, parsed.
     #[must_use]
     pub fn new(request: &'a Request<'a>, options: Option<&'a Value<'a>>, time: Timestamp) -> Self {
-        Self { object: None, old_object: None, namespace: None, deletes: false, request: describe(request, options, time) }
+        Self {
+            object: None,
+            old_object: None,
+            namespace: None,
+            deletes: false,
+            request: describe(request, options, time),
+        }
     }
 
     /// The variable `request`.

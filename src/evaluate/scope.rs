@@ -4,7 +4,7 @@ use super::Input;
 use crate::{
     api::SignalType,
     canonical,
-    cel::{Activation, EvaluationError, EvaluationErrorKind, Fuel, Program, Slot, Value},
+    cel::{Activation, EvaluationError, EvaluationErrorKind, Fuel, Key, Map, Program, Slot, Text, Timestamp, Value},
     policy::{Policy, rule_slots, slots},
     signal::SignalValue,
 };
@@ -86,19 +86,24 @@ fn object<'a>(value: Option<&'a canonical::Value<'a>>) -> Value<'a> {
 }
 
 /// Evaluates a condition.
-pub(super) fn boolean<'a>(program: &'a Program, scope: &impl Activation<'a>, fuel: &mut Fuel) -> Result<bool, EvaluationError> {
+pub(super) fn boolean<'a>(
+    program: &'a Program,
+    scope: &dyn Activation<'a>,
+    fuel: &mut Fuel,
+) -> Result<bool, EvaluationError> {
     let value = program.evaluate(scope, fuel)?;
-    value.as_bool().ok_or_else(|| wrong_type("bool", &value))
+    // INVARIANT: conditions are compiled to yield bool, and evaluation checks it.
+    value.as_bool().ok_or_else(|| EvaluationErrorKind::Internal("a condition is not a bool").into())
 }
 
 /// Evaluates a message.
-pub(super) fn string<'a>(program: &'a Program, scope: &impl Activation<'a>, fuel: &mut Fuel) -> Result<String, EvaluationError> {
+pub(super) fn string<'a>(
+    program: &'a Program,
+    scope: &dyn Activation<'a>,
+    fuel: &mut Fuel,
+) -> Result<String, EvaluationError> {
     let value = program.evaluate(scope, fuel)?;
-    value.as_str().map(str::to_owned).ok_or_else(|| wrong_type("string", &value))
-}
-
-fn wrong_type(function: &'static str, value: &Value<'_>) -> EvaluationError {
-    EvaluationErrorKind::NoSuchOverload { function, arguments: value.type_name().to_owned() }.into()
+    value.as_str().map(str::to_owned).ok_or_else(|| EvaluationErrorKind::Internal("a message is not a string").into())
 }
 
 /// The content of an optional; `None` for `optional.none()`. Any other value is its own content.
@@ -146,7 +151,7 @@ fn timestamp(time: jiff::Timestamp) -> Value<'static> {
 
 /// A map with the given fields.
 pub(super) fn record<'a>(fields: impl IntoIterator<Item = (&'a str, Value<'a>)>) -> Value<'a> {
-    let entries = fields.into_iter().map(|(name, value)| (Key::from(name), value)).collect();
+    let entries = fields.into_iter().map(|(name, value)| (Key::String(Text::Borrowed(name)), value)).collect();
     // INVARIANT: names are unique, and nothing here nests deep.
     Map::new(entries).map_or(Value::Null, Value::Map)
 }
@@ -173,6 +178,6 @@ fn owned(value: &SignalValue) -> Value<'static> {
 }
 
 fn owned_record(map: &BTreeMap<String, String>) -> Value<'static> {
-    let entries = map.iter().map(|(key, item)| (Key::owned(key), text(item))).collect();
+    let entries = map.iter().map(|(key, item)| (Key::String(Text::Owned(key.as_str().into())), text(item))).collect();
     Map::new(entries).map_or(Value::Null, Value::Map)
 }

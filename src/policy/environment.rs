@@ -1,19 +1,28 @@
-use std::collections::BTreeMap;
-
 use crate::{
-    api::SignalType,
+    api::{Parameter, SignalType},
     cel::{Environment, Program, Type},
-    signal::Declaration,
 };
 
 /// The variables of signals, variables and match conditions.
-pub const EVALUATION_ROOTS: &[&str] = &["object", "oldObject", "request", "namespaceObject", "params", "variables", "change"];
+pub const EVALUATION_ROOTS: &[&str] =
+    &["object", "oldObject", "request", "namespaceObject", "params", "variables", "change"];
 
 /// The fields of `request`, as in a `ValidatingAdmissionPolicy`, with `time` (the decision's time) and without `uid`
 /// (another one for each call, so no decision may depend on it).
 pub const REQUEST_FIELDS: &[&str] = &[
-    "kind", "resource", "subResource", "requestKind", "requestResource", "requestSubResource", "name", "namespace",
-    "operation", "userInfo", "dryRun", "options", "time",
+    "kind",
+    "resource",
+    "subResource",
+    "requestKind",
+    "requestResource",
+    "requestSubResource",
+    "name",
+    "namespace",
+    "operation",
+    "userInfo",
+    "dryRun",
+    "options",
+    "time",
 ];
 
 /// Slots of match conditions, variables and signals, in the order of their declaration; `variables` follow.
@@ -68,30 +77,37 @@ pub(super) fn cel_type(declared: SignalType) -> Type {
 
 fn request_type() -> Type {
     let kind = || Type::object("GroupVersionKind", ["group", "version", "kind"].map(|field| (field, Type::String)));
-    let resource = || Type::object("GroupVersionResource", ["group", "version", "resource"].map(|field| (field, Type::String)));
-    let user = Type::object("UserInfo", [
-        ("username", Type::String),
-        ("uid", Type::String),
-        ("groups", Type::list(Type::String)),
-        ("extra", Type::map(Type::String, Type::list(Type::String))),
-    ]);
-    Type::object("Request", REQUEST_FIELDS.iter().map(|&field| {
-        let of = match field {
-            "kind" | "requestKind" => kind(),
-            "resource" | "requestResource" => resource(),
-            "userInfo" => user.clone(),
-            "dryRun" => Type::Bool,
-            "options" => Type::Dyn,
-            "time" => Type::Timestamp,
-            _ => Type::String,
-        };
-        (field, of)
-    }))
+    let resource =
+        || Type::object("GroupVersionResource", ["group", "version", "resource"].map(|field| (field, Type::String)));
+    let user = Type::object(
+        "UserInfo",
+        [
+            ("username", Type::String),
+            ("uid", Type::String),
+            ("groups", Type::list(Type::String)),
+            ("extra", Type::map(Type::String, Type::list(Type::String))),
+        ],
+    );
+    Type::object(
+        "Request",
+        REQUEST_FIELDS.iter().map(|&field| {
+            let of = match field {
+                "kind" | "requestKind" => kind(),
+                "resource" | "requestResource" => resource(),
+                "userInfo" => user.clone(),
+                "dryRun" => Type::Bool,
+                "options" => Type::Dyn,
+                "time" => Type::Timestamp,
+                _ => Type::String,
+            };
+            (field, of)
+        }),
+    )
 }
 
 impl Environments {
-    pub(super) fn new(params: &BTreeMap<String, Declaration>) -> Self {
-        let fields = params.iter().map(|(name, declaration)| (name.as_str(), cel_type(declaration.value_type())));
+    pub(super) fn new(params: &[Parameter]) -> Self {
+        let fields = params.iter().map(|parameter| (parameter.name.as_str(), cel_type(parameter.value_type)));
         let params = Type::object("Params", fields);
         // The order is that of the slots.
         let condition = Environment::new()

@@ -33,15 +33,24 @@ pub(super) fn compile(
     let replay = &spec.replay;
     if replay.mode == ReplayMode::Repeatable {
         if !replay.key.is_empty() {
-            fail("spec.replay.key".to_owned(), "mode `Repeatable` has no key: remove it, or use mode `Once`".to_owned());
+            fail(
+                "spec.replay.key".to_owned(),
+                "mode `Repeatable` has no key: remove it, or use mode `Once`".to_owned(),
+            );
         }
         if replay.window.is_some() {
-            fail("spec.replay.window".to_owned(), "mode `Repeatable` has no window: remove it, or use mode `Once`".to_owned());
+            fail(
+                "spec.replay.window".to_owned(),
+                "mode `Repeatable` has no window: remove it, or use mode `Once`".to_owned(),
+            );
         }
         return if errors.is_empty() { Ok(CompiledReplay::Repeatable) } else { Err(errors) };
     }
     if replay.key.is_empty() {
-        fail("spec.replay.key".to_owned(), "mode `Once` needs the names of the signals that identify the authority".to_owned());
+        fail(
+            "spec.replay.key".to_owned(),
+            "mode `Once` needs the names of the signals that identify the authority".to_owned(),
+        );
     }
     let mut key = BTreeSet::new();
     for (index, name) in replay.key.iter().enumerate() {
@@ -53,13 +62,25 @@ pub(super) fn compile(
         } else if let Some(signal) = signals.iter().find(|signal| &signal.name == name)
             && let Some(field) = server_set(&signal.program, variables)
         {
-            fail(path, format!("signal `{name}` reads `{field}`, which the server sets: every attempt would be another authority"));
+            fail(
+                path,
+                format!(
+                    "signal `{name}` reads `{field}`, which the server sets: every attempt would be another authority"
+                ),
+            );
         }
     }
     let window = match replay.window.as_deref() {
-        None => Err(format!("mode `Once` needs a window, for example `720h`, at most {} days", MAX_WINDOW.as_secs() / 86_400)),
+        None => Err(format!(
+            "mode `Once` needs a window, for example `720h`, at most {} days",
+            MAX_WINDOW.as_secs() / 86_400
+        )),
         Some(text) => parse_duration(text).map_err(|error| error.to_string()).and_then(|window| {
-            if window > MAX_WINDOW { Err(format!("is longer than {} days", MAX_WINDOW.as_secs() / 86_400)) } else { Ok(window) }
+            if window > MAX_WINDOW {
+                Err(format!("is longer than {} days", MAX_WINDOW.as_secs() / 86_400))
+            } else {
+                Ok(window)
+            }
         }),
     };
     let window = window.map_err(|message| fail("spec.replay.window".to_owned(), message)).unwrap_or_default();
@@ -83,14 +104,15 @@ fn server_set(program: &Program, variables: &[(String, Program)]) -> Option<Stri
     let mut seen = BTreeSet::new();
     while let Some(next) = open.pop() {
         for path in next.references() {
-            let steps: Vec<&str> = path.iter().map(AsRef::as_ref).collect();
+            let steps: Vec<&str> = path.steps().collect();
             if let ["variables", rest @ ..] = steps.as_slice() {
                 // Without a name every variable may be read.
                 let read = variables.iter().filter(|(name, _)| rest.first().is_none_or(|own| own == name));
                 open.extend(read.filter(|(name, _)| seen.insert(name.as_str())).map(|(_, program)| program));
                 continue;
             }
-            let steps = if let ["oldObject", rest @ ..] = steps.as_slice() { [&["object"], rest].concat() } else { steps };
+            let steps =
+                if let ["oldObject", rest @ ..] = steps.as_slice() { [&["object"], rest].concat() } else { steps };
             // A path that ends above a server-set field reads it too: the whole value is used.
             let reads = |field: &&&[&str]| field.starts_with(&steps) || steps.starts_with(field);
             if let Some(field) = SERVER_SET.iter().find(reads) {
