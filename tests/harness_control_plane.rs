@@ -13,15 +13,8 @@ fn comes_up_in_seconds_and_stores_a_config_map() -> Result<()> {
     let start = Instant::now();
     let cluster = Cluster::control_plane(Options::default())?;
     let took = start.elapsed();
-    cluster
-        .kubectl(
-            &["create", "configmap", "a", "--from-literal=key=value"],
-            "",
-        )?
-        .ok()?;
-    let value = cluster
-        .kubectl(&["get", "configmap", "a", "-o", "jsonpath={.data.key}"], "")?
-        .ok()?;
+    cluster.kubectl(&["create", "configmap", "a", "--from-literal=key=value"], "")?.ok()?;
+    let value = cluster.kubectl(&["get", "configmap", "a", "-o", "jsonpath={.data.key}"], "")?.ok()?;
     ensure!(value == "value", "read back `{value}`");
     eprintln!("up in {took:?}");
     ensure!(took < Duration::from_secs(60), "it took {took:?}");

@@ -34,11 +34,7 @@ pub(crate) struct Response {
 
 impl Client {
     /// HTTPS, with a client certificate if one is given.
-    pub(crate) fn tls(
-        address: SocketAddr,
-        authority: &str,
-        identity: Option<&Identity>,
-    ) -> Result<Self> {
+    pub(crate) fn tls(address: SocketAddr, authority: &str, identity: Option<&Identity>) -> Result<Self> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(authority.as_bytes())?)?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -47,27 +43,17 @@ impl Client {
             .with_root_certificates(roots);
         let config = match identity {
             Some(identity) => builder.with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(
-                    identity.certificate.as_bytes(),
-                )?],
+                vec![CertificateDer::from_pem_slice(identity.certificate.as_bytes())?],
                 PrivateKeyDer::from_pem_slice(identity.key.as_bytes())?,
             )?,
             None => builder.with_no_client_auth(),
         };
-        Ok(Self {
-            address,
-            network: None,
-            tls: Some(Arc::new(config)),
-        })
+        Ok(Self { address, network: None, tls: Some(Arc::new(config)) })
     }
 
     /// Plain HTTP.
     pub(crate) fn plain(address: SocketAddr) -> Self {
-        Self {
-            address,
-            network: None,
-            tls: None,
-        }
+        Self { address, network: None, tls: None }
     }
 
     /// The same from within a network namespace.
@@ -82,21 +68,12 @@ impl Client {
     }
 
     /// Sends a request with any headers and any body. Waits at most 40 s between two pieces of the answer.
-    pub(crate) fn request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> Result<Response> {
+    pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
         let stream = connect(self.network.as_deref(), self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(40)))?;
         // HTTP/1.0: the answer ends with the connection, and no encoding is put around it.
-        let mut head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n",
-            self.address,
-            body.len()
-        );
+        let mut head =
+            format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n", self.address, body.len());
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n")?;
         }
@@ -104,8 +81,7 @@ impl Client {
         let sent = [head.as_bytes(), body].concat();
         let answer = match &self.tls {
             Some(config) => {
-                let connection =
-                    ClientConnection::new(Arc::clone(config), ServerName::from(self.address.ip()))?;
+                let connection = ClientConnection::new(Arc::clone(config), ServerName::from(self.address.ip()))?;
                 exchange(StreamOwned::new(connection, stream), &sent)?
             }
             None => exchange(stream, &sent)?,
@@ -127,22 +103,13 @@ impl Response {
     }
 
     fn parse(answer: &[u8]) -> Result<Self> {
-        let end = answer
-            .windows(4)
-            .position(|window| window == b"\r\n\r\n")
-            .context("the answer has no end of headers")?;
+        let end =
+            answer.windows(4).position(|window| window == b"\r\n\r\n").context("the answer has no end of headers")?;
         let (head, body) = answer.split_at(end + 4);
         let headers = String::from_utf8_lossy(head).into_owned();
-        let status = headers
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
+        let status = headers.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.with_context(|| format!("the answer has no status: {headers}"))?;
-        Ok(Self {
-            status,
-            headers,
-            body: body.to_vec(),
-        })
+        Ok(Self { status, headers, body: body.to_vec() })
     }
 }
 
@@ -154,9 +121,6 @@ fn exchange(mut stream: impl Read + Write, sent: &[u8]) -> Result<Vec<u8>> {
         Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error.into()),
         _ => {}
     }
-    ensure!(
-        !answer.is_empty(),
-        "the server closed the connection without an answer"
-    );
+    ensure!(!answer.is_empty(), "the server closed the connection without an answer");
     Ok(answer)
 }

@@ -58,20 +58,12 @@ pub(crate) struct Output {
 impl Output {
     /// Stdout of a command that must succeed.
     pub(crate) fn ok(self) -> Result<String> {
-        if self.success {
-            Ok(self.stdout)
-        } else {
-            bail!("the command failed: {}{}", self.stderr, self.stdout)
-        }
+        if self.success { Ok(self.stdout) } else { bail!("the command failed: {}{}", self.stderr, self.stdout) }
     }
 
     /// Stderr of a command that must fail.
     pub(crate) fn refused(self) -> Result<String> {
-        if self.success {
-            bail!("the command succeeded: {}", self.stdout)
-        } else {
-            Ok(self.stderr)
-        }
+        if self.success { bail!("the command succeeded: {}", self.stdout) } else { Ok(self.stderr) }
     }
 }
 
@@ -90,19 +82,10 @@ impl Cluster {
     /// number of them can run side by side, since each has a network of its own (see `connect` and `forward`).
     pub(crate) fn node(options: Options) -> Result<Self> {
         node::check_prerequisites()?;
-        let options = Options {
-            controller_manager: true,
-            scheduler: true,
-            ..options
-        };
+        let options = Options { controller_manager: true, scheduler: true, ..options };
         let state = State::create(options.name.as_deref())?;
         let namespaces = Namespaces::create(&state).inspect_err(|_| state.mark_failed())?;
-        let cluster = Self::prepare(
-            state,
-            Some(namespaces),
-            Addresses::fixed(node::ADDRESS),
-            &options,
-        )?;
+        let cluster = Self::prepare(state, Some(namespaces), Addresses::fixed(node::ADDRESS), &options)?;
         cluster.ready_or_failed(|| {
             cluster.launch(CONTAINERD)?;
             cluster.start_control_plane()?;
@@ -116,13 +99,7 @@ impl Cluster {
     }
 
     fn start_control_plane(&self) -> Result<()> {
-        for name in [
-            ETCD,
-            API_SERVER,
-            SECOND_API_SERVER,
-            CONTROLLER_MANAGER,
-            SCHEDULER,
-        ] {
+        for name in [ETCD, API_SERVER, SECOND_API_SERVER, CONTROLLER_MANAGER, SCHEDULER] {
             if self.has(name) {
                 self.start(name)?;
             }
@@ -130,31 +107,19 @@ impl Cluster {
         Ok(())
     }
 
-    fn prepare(
-        state: State,
-        node: Option<Namespaces>,
-        addresses: Addresses,
-        options: &Options,
-    ) -> Result<Self> {
+    fn prepare(state: State, node: Option<Namespaces>, addresses: Addresses, options: &Options) -> Result<Self> {
         let authority = Authority::new("writ test cluster")?;
         let webhook_authority = Authority::new("writ test webhook callers")?;
         let webhook_caller = if options.authenticate_to_webhooks {
             let identity = webhook_authority.client(WEBHOOK_CALLER, &[])?;
-            fs::write(
-                state.directory().join("webhook-caller.json"),
-                webhook_access(&identity).to_string(),
-            )?;
+            fs::write(state.directory().join("webhook-caller.json"), webhook_access(&identity).to_string())?;
             Some(identity)
         } else {
             None
         };
         let administrator = authority.client("admin", &["system:masters"])?;
-        let client = Client::tls(
-            addresses.api_server,
-            authority.certificate(),
-            Some(&administrator),
-        )?
-        .within(node.as_ref().map(Namespaces::network));
+        let client = Client::tls(addresses.api_server, authority.certificate(), Some(&administrator))?
+            .within(node.as_ref().map(Namespaces::network));
         let cluster = Self {
             components: Mutex::default(),
             admin: state.subdirectory("kubeconfig")?.join("admin.json"),
@@ -167,11 +132,7 @@ impl Cluster {
             client,
             kubeconfigs: AtomicU32::new(0),
         };
-        let access = cluster_access(
-            addresses.api_server,
-            cluster.authority.certificate(),
-            &administrator,
-        );
+        let access = cluster_access(addresses.api_server, cluster.authority.certificate(), &administrator);
         fs::write(&cluster.admin, access.to_string())?;
         cluster.link("kubectl")?;
         for mut component in cluster.components_of(options)? {
@@ -182,10 +143,7 @@ impl Cluster {
     }
 
     fn components_of(&self, options: &Options) -> Result<Vec<Component>> {
-        let node = self.node.as_ref().map(|_| Node {
-            state: &self.state,
-            feature_gates: &options.feature_gates,
-        });
+        let node = self.node.as_ref().map(|_| Node { state: &self.state, feature_gates: &options.feature_gates });
         let plan = Plan {
             state: &self.state,
             options,
@@ -195,21 +153,12 @@ impl Cluster {
             api_server_args: node.as_ref().map(Node::api_server_args).unwrap_or_default(),
         };
         plan.write_files()?;
-        let mut components = vec![
-            plan.etcd()?,
-            plan.api_server(API_SERVER, options.minor, self.addresses.api_server)?,
-        ];
+        let mut components = vec![plan.etcd()?, plan.api_server(API_SERVER, options.minor, self.addresses.api_server)?];
         if let Some(minor) = options.second_api_server {
-            components.push(plan.api_server(
-                SECOND_API_SERVER,
-                minor,
-                self.addresses.second_api_server,
-            )?);
+            components.push(plan.api_server(SECOND_API_SERVER, minor, self.addresses.second_api_server)?);
         }
         if options.controller_manager {
-            components.push(
-                plan.controller_manager(&self.kubeconfig("system:kube-controller-manager", &[])?)?,
-            );
+            components.push(plan.controller_manager(&self.kubeconfig("system:kube-controller-manager", &[])?)?);
         }
         if options.scheduler {
             components.push(plan.scheduler(&self.kubeconfig("system:kube-scheduler", &[])?)?);
@@ -250,26 +199,15 @@ impl Cluster {
     }
 
     /// The same towards the API server of that name (`kube-apiserver-2` is the second).
-    pub(crate) fn kubeconfig_for(
-        &self,
-        api_server: &str,
-        user: &str,
-        groups: &[&str],
-    ) -> Result<PathBuf> {
+    pub(crate) fn kubeconfig_for(&self, api_server: &str, user: &str, groups: &[&str]) -> Result<PathBuf> {
         let access = cluster_access(
             self.address(api_server),
             self.authority.certificate(),
             &self.authority.client(user, groups)?,
         );
         let number = self.kubeconfigs.fetch_add(1, Ordering::Relaxed);
-        let plain: String = user
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
-        let path = self
-            .state
-            .subdirectory("kubeconfig")?
-            .join(format!("{plain}-{number}.json"));
+        let plain: String = user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let path = self.state.subdirectory("kubeconfig")?.join(format!("{plain}-{number}.json"));
         fs::write(&path, access.to_string())?;
         Ok(path)
     }
@@ -280,27 +218,14 @@ impl Cluster {
     }
 
     /// A raw client as any user, towards the API server of that name.
-    pub(crate) fn client_as(
-        &self,
-        api_server: &str,
-        user: &str,
-        groups: &[&str],
-    ) -> Result<Client> {
+    pub(crate) fn client_as(&self, api_server: &str, user: &str, groups: &[&str]) -> Result<Client> {
         let identity = self.authority.client(user, groups)?;
-        Client::tls(
-            self.address(api_server),
-            self.authority.certificate(),
-            Some(&identity),
-        )
+        Client::tls(self.address(api_server), self.authority.certificate(), Some(&identity))
     }
 
     /// Where an API server listens.
     pub(crate) fn address(&self, api_server: &str) -> SocketAddr {
-        if api_server == SECOND_API_SERVER {
-            self.addresses.second_api_server
-        } else {
-            self.addresses.api_server
-        }
+        if api_server == SECOND_API_SERVER { self.addresses.second_api_server } else { self.addresses.api_server }
     }
 
     /// The cluster's authority: its client certificates are users of the API server. It may also issue a webhook's
@@ -347,12 +272,7 @@ impl Cluster {
     }
 
     /// kubectl with another kubeconfig.
-    pub(crate) fn kubectl_as(
-        &self,
-        kubeconfig: &Path,
-        arguments: &[&str],
-        stdin: &str,
-    ) -> Result<Output> {
+    pub(crate) fn kubectl_as(&self, kubeconfig: &Path, arguments: &[&str], stdin: &str) -> Result<Output> {
         let mut command = self.command(self.directory().join("bin/kubectl"));
         command.args(arguments).env("KUBECONFIG", kubeconfig);
         run(command, stdin)
@@ -370,17 +290,8 @@ impl Cluster {
 
     /// Imports an OCI archive into the node's image store.
     pub(crate) fn load(&self, archive: &Path) -> Result<()> {
-        let archive = archive
-            .canonicalize()
-            .with_context(|| archive.display().to_string())?;
-        run(
-            node::ctr(
-                &self.enter(),
-                &["images", "import", &archive.display().to_string()],
-            )?,
-            "",
-        )?
-        .ok()?;
+        let archive = archive.canonicalize().with_context(|| archive.display().to_string())?;
+        run(node::ctr(&self.enter(), &["images", "import", &archive.display().to_string()])?, "")?.ok()?;
         Ok(())
     }
 
@@ -396,11 +307,7 @@ impl Cluster {
     pub(crate) fn component(&self, name: &str, program: impl Into<PathBuf>) -> Component {
         let mut component = Component::new(name, program, self.directory());
         component.enter = self.enter();
-        component.environment = self
-            .environment()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect();
+        component.environment = self.environment().into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         component
     }
 
@@ -418,9 +325,7 @@ impl Cluster {
 
     /// Waits until a component that was launched or resumed is ready; fails at once if it ends.
     pub(crate) fn wait_ready(&self, name: &str) -> Result<()> {
-        self.with(name, |component| {
-            component.wait(READY, || self.is_ready(name))
-        })
+        self.with(name, |component| component.wait(READY, || self.is_ready(name)))
     }
 
     /// Starts a component and does not wait.
@@ -459,19 +364,12 @@ impl Cluster {
     }
 
     fn is_ready(&self, name: &str) -> Result<bool> {
-        let found =
-            |client: &Client, path: &str| -> Result<bool> { Ok(client.get(path)?.status == 200) };
+        let found = |client: &Client, path: &str| -> Result<bool> { Ok(client.get(path)?.status == 200) };
         match name {
-            ETCD => found(
-                &Client::plain(self.addresses.etcd).within(self.network()),
-                "/health",
-            ),
+            ETCD => found(&Client::plain(self.addresses.etcd).within(self.network()), "/health"),
             API_SERVER => serves(&self.client),
             SECOND_API_SERVER => serves(&self.client_as(name, "admin", &["system:masters"])?),
-            CONTROLLER_MANAGER => found(
-                &self.client,
-                "/api/v1/namespaces/default/serviceaccounts/default",
-            ),
+            CONTROLLER_MANAGER => found(&self.client, "/api/v1/namespaces/default/serviceaccounts/default"),
             CONTAINERD => Ok(run(node::ctr(&self.enter(), &["version"])?, "")?.success),
             KUBELET => self.node_is_ready(),
             KUBE_PROXY => {
@@ -483,25 +381,15 @@ impl Cluster {
     }
 
     fn node_is_ready(&self) -> Result<bool> {
-        let answer = self
-            .client
-            .get(&format!("/api/v1/nodes/{}", node::NODE))?
-            .json()?;
-        let conditions = answer
-            .pointer("/status/conditions")
-            .and_then(|conditions| conditions.as_array());
+        let answer = self.client.get(&format!("/api/v1/nodes/{}", node::NODE))?.json()?;
+        let conditions = answer.pointer("/status/conditions").and_then(|conditions| conditions.as_array());
         Ok(conditions.is_some_and(|conditions| {
-            conditions
-                .iter()
-                .any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
+            conditions.iter().any(|condition| condition["type"] == "Ready" && condition["status"] == "True")
         }))
     }
 
     fn enter(&self) -> Vec<OsString> {
-        self.node
-            .as_ref()
-            .map(Namespaces::enter)
-            .unwrap_or_default()
+        self.node.as_ref().map(Namespaces::enter).unwrap_or_default()
     }
 
     fn network(&self) -> Option<PathBuf> {
@@ -515,30 +403,21 @@ impl Cluster {
     fn with<T>(&self, name: &str, act: impl FnOnce(&mut Component) -> Result<T>) -> Result<T> {
         let mut components = self.lock();
         let known = components.keys().cloned().collect::<Vec<_>>().join(", ");
-        act(components
-            .get_mut(name)
-            .with_context(|| format!("there is no `{name}`; the components are {known}"))?)
+        act(components.get_mut(name).with_context(|| format!("there is no `{name}`; the components are {known}"))?)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Component>> {
-        self.components
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn link(&self, program: &str) -> Result<()> {
         let link = self.state.subdirectory("bin")?.join(program);
-        std::os::unix::fs::symlink(tools::path(program)?, &link)
-            .with_context(|| format!("linking {}", link.display()))
+        std::os::unix::fs::symlink(tools::path(program)?, &link).with_context(|| format!("linking {}", link.display()))
     }
 }
 
 fn serves(client: &Client) -> Result<bool> {
-    for path in [
-        "/readyz",
-        "/api/v1/namespaces/default",
-        "/api/v1/namespaces/kube-system",
-    ] {
+    for path in ["/readyz", "/api/v1/namespaces/default", "/api/v1/namespaces/kube-system"] {
         let answer = client.get(path)?;
         if answer.status != 200 {
             bail!("{path} answers {}: {}", answer.status, answer.text());

@@ -45,10 +45,7 @@ impl Component {
     }
 
     /// Adds arguments.
-    pub(crate) fn args<A: Into<OsString>>(
-        mut self,
-        arguments: impl IntoIterator<Item = A>,
-    ) -> Self {
+    pub(crate) fn args<A: Into<OsString>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
         self.arguments.extend(arguments.into_iter().map(Into::into));
         self
     }
@@ -87,8 +84,7 @@ impl Component {
             .stderr(log)
             // A Ctrl-C at the terminal is for the owner, which then ends its cluster in order.
             .process_group(0);
-        let child =
-            spawn(command).with_context(|| format!("starting `{}` with setpriv", self.name))?;
+        let child = spawn(command).with_context(|| format!("starting `{}` with setpriv", self.name))?;
         self.child = Some(child);
         Ok(())
     }
@@ -97,9 +93,7 @@ impl Component {
     pub(crate) fn stop(&mut self) -> Result<()> {
         self.signal(Signal::TERM)?;
         let name = self.name.clone();
-        let ended = wait_until(&format!("the end of `{name}`"), GRACE, || {
-            Ok(self.exited()?.map(|_| ()))
-        });
+        let ended = wait_until(&format!("the end of `{name}`"), GRACE, || Ok(self.exited()?.map(|_| ())));
         if ended.is_err() { self.kill() } else { Ok(()) }
     }
 
@@ -124,25 +118,13 @@ impl Component {
 
     /// The id of the process itself, while it runs.
     pub(crate) fn pid(&self) -> Result<u32> {
-        let child = self
-            .child
-            .as_ref()
-            .with_context(|| format!("`{}` does not run", self.name))?;
-        if self.enter.is_empty() {
-            Ok(child.id())
-        } else {
-            only_child(child.id())
-        }
+        let child = self.child.as_ref().with_context(|| format!("`{}` does not run", self.name))?;
+        if self.enter.is_empty() { Ok(child.id()) } else { only_child(child.id()) }
     }
 
     /// The id of the one child of the process, for a process that forks into new namespaces.
     pub(crate) fn child_pid(&self) -> Result<u32> {
-        only_child(
-            self.child
-                .as_ref()
-                .with_context(|| format!("`{}` does not run", self.name))?
-                .id(),
-        )
+        only_child(self.child.as_ref().with_context(|| format!("`{}` does not run", self.name))?.id())
     }
 
     /// `None` while the process runs; how it ended otherwise (also when it was never started).
@@ -158,11 +140,7 @@ impl Component {
     }
 
     /// Waits until `ready` holds; fails at once, with the end of the log, if the process ends.
-    pub(crate) fn wait(
-        &mut self,
-        limit: Duration,
-        mut ready: impl FnMut() -> Result<bool>,
-    ) -> Result<()> {
+    pub(crate) fn wait(&mut self, limit: Duration, mut ready: impl FnMut() -> Result<bool>) -> Result<()> {
         let what = format!("`{}` to be ready", self.name);
         let mut ended = None;
         let waited = wait_until(&what, limit, || {
@@ -170,14 +148,8 @@ impl Component {
             Ok((ended.is_some() || ready()?).then_some(()))
         });
         match ended {
-            Some(status) => bail!(
-                "`{}` ended ({status}); its last words:\n{}",
-                self.name,
-                self.last_words()
-            ),
-            None => waited.with_context(|| {
-                format!("the last words of `{}`:\n{}", self.name, self.last_words())
-            }),
+            Some(status) => bail!("`{}` ended ({status}); its last words:\n{}", self.name, self.last_words()),
+            None => waited.with_context(|| format!("the last words of `{}`:\n{}", self.name, self.last_words())),
         }
     }
 
@@ -185,12 +157,7 @@ impl Component {
         let log = fs::read(self.log()).unwrap_or_default();
         let text = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = text.lines().collect();
-        lines
-            .iter()
-            .skip(lines.len().saturating_sub(15))
-            .copied()
-            .collect::<Vec<_>>()
-            .join("\n")
+        lines.iter().skip(lines.len().saturating_sub(15)).copied().collect::<Vec<_>>().join("\n")
     }
 
     fn signal(&self, signal: Signal) -> Result<()> {
@@ -223,11 +190,7 @@ fn send(pid: u32, signal: Signal) -> Result<()> {
 /// nsenter forks to enter a process namespace: the component is its one child.
 fn only_child(pid: u32) -> Result<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
-    children
-        .split_whitespace()
-        .next()
-        .and_then(|child| child.parse().ok())
-        .context("the process has not started yet")
+    children.split_whitespace().next().and_then(|child| child.parse().ok()).context("the process has not started yet")
 }
 
 type Job = Box<dyn FnOnce() + Send>;
@@ -243,8 +206,6 @@ pub(crate) fn spawn(mut command: Command) -> Result<Child> {
     });
     let (answer, answered) = channel();
     let job = Box::new(move || drop(answer.send(command.spawn())));
-    starter
-        .send(job)
-        .map_err(|_| anyhow!("the starting thread ended"))?;
+    starter.send(job).map_err(|_| anyhow!("the starting thread ended"))?;
     Ok(answered.recv()??)
 }

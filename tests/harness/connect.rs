@@ -20,14 +20,11 @@ pub(crate) fn connect(network: Option<&Path>, address: SocketAddr) -> Result<Tcp
         // A socket belongs to the namespace of the thread that made it, so a thread goes there for a moment.
         Some(network) => thread::scope(|scope| {
             let visit = scope.spawn(|| -> Result<TcpStream> {
-                let namespace = File::open(network)
-                    .with_context(|| format!("opening {}", network.display()))?;
+                let namespace = File::open(network).with_context(|| format!("opening {}", network.display()))?;
                 move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?;
                 Ok(TcpStream::connect_timeout(&address, LIMIT)?)
             });
-            visit
-                .join()
-                .map_err(|_| anyhow!("the connecting thread panicked"))?
+            visit.join().map_err(|_| anyhow!("the connecting thread panicked"))?
         })?,
     };
     stream.set_nodelay(true)?;

@@ -22,11 +22,7 @@
 //!
 //! Everything ends when the `Cluster` is dropped or the process ends, also by SIGKILL. A cluster that tests of one file
 //! share belongs into a `static LazyLock`: it ends with the process. `docs/cluster.md` says more.
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "each test file uses a part of the harness"
-)]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of the harness")]
 
 mod client;
 mod cluster;

@@ -43,10 +43,7 @@ pub(crate) fn check_prerequisites() -> Result<()> {
         ("/usr/lib/cni/bridge", "containernetworking-plugins"),
         ("/usr/sbin/nft", "nftables"),
     ] {
-        ensure!(
-            Path::new(file).exists(),
-            "{file} is missing: `make setup` installs the package {package}"
-        );
+        ensure!(Path::new(file).exists(), "{file} is missing: `make setup` installs the package {package}");
     }
     Ok(())
 }
@@ -63,17 +60,7 @@ impl Namespaces {
         let group = cgroup(state);
         fs::write(state.directory().join("cgroup"), &group)?;
         let mut holder = Component::new("namespaces", "unshare", state.directory())
-            .args([
-                "-n",
-                "-m",
-                "-p",
-                "-f",
-                "--kill-child",
-                "--mount-proc",
-                "--propagation",
-                "private",
-                "--",
-            ])
+            .args(["-n", "-m", "-p", "-f", "--kill-child", "--mount-proc", "--propagation", "private", "--"])
             .args(["bash", "-c", include_str!("node.sh"), "node.sh"])
             .args([
                 state.directory().as_os_str().to_owned(),
@@ -81,9 +68,7 @@ impl Namespaces {
                 OsString::from(ADDRESS.to_string()),
             ]);
         holder.start()?;
-        holder.wait(Duration::from_secs(30), || {
-            Ok(state.directory().join("node").exists())
-        })?;
+        holder.wait(Duration::from_secs(30), || Ok(state.directory().join("node").exists()))?;
         let init = holder.child_pid()?;
         fs::write(state.directory().join("node"), init.to_string())?;
         Ok(Self { holder, init })
@@ -102,17 +87,7 @@ impl Namespaces {
 
 /// The same for the namespaces of the process with that id.
 pub(crate) fn enter(init: u32) -> Vec<OsString> {
-    [
-        "nsenter",
-        "--target",
-        &init.to_string(),
-        "--net",
-        "--mount",
-        "--pid",
-        "--",
-    ]
-    .map(OsString::from)
-    .to_vec()
+    ["nsenter", "--target", &init.to_string(), "--net", "--mount", "--pid", "--"].map(OsString::from).to_vec()
 }
 
 /// The control group of a cluster's pods. The owner's id keeps clusters in several state directories apart.
@@ -140,15 +115,10 @@ impl Node<'_> {
         });
         fs::write(networks.join("10-pods.conflist"), network.to_string())?;
         let configuration = self.file("containerd.toml");
-        fs::write(
-            &configuration,
-            containerd_configuration(&directory, &networks)?,
-        )?;
-        Ok(
-            Component::new(CONTAINERD, "/usr/bin/containerd", self.state.directory())
-                .args([OsString::from("--config"), configuration.into_os_string()])
-                .env("PATH", path()),
-        )
+        fs::write(&configuration, containerd_configuration(&directory, &networks)?)?;
+        Ok(Component::new(CONTAINERD, "/usr/bin/containerd", self.state.directory())
+            .args([OsString::from("--config"), configuration.into_os_string()])
+            .env("PATH", path()))
     }
 
     pub(crate) fn kubelet(&self, kubeconfig: &Path) -> Result<Component> {
@@ -176,21 +146,16 @@ impl Node<'_> {
             "volumePluginDir": self.state.subdirectory("volume-plugins")?,
         });
         fs::write(self.file("kubelet.json"), configuration.to_string())?;
-        Ok(
-            Component::new(KUBELET, tools::path("kubelet")?, self.state.directory())
-                .args([
-                    format!("--config={}", self.file("kubelet.json").display()),
-                    format!("--kubeconfig={}", kubeconfig.display()),
-                    format!("--root-dir={}", root.display()),
-                    format!(
-                        "--cert-dir={}",
-                        self.state.subdirectory("kubelet-pki")?.display()
-                    ),
-                    format!("--hostname-override={NODE}"),
-                    format!("--node-ip={ADDRESS}"),
-                ])
-                .env("PATH", path()),
-        )
+        Ok(Component::new(KUBELET, tools::path("kubelet")?, self.state.directory())
+            .args([
+                format!("--config={}", self.file("kubelet.json").display()),
+                format!("--kubeconfig={}", kubeconfig.display()),
+                format!("--root-dir={}", root.display()),
+                format!("--cert-dir={}", self.state.subdirectory("kubelet-pki")?.display()),
+                format!("--hostname-override={NODE}"),
+                format!("--node-ip={ADDRESS}"),
+            ])
+            .env("PATH", path()))
     }
 
     pub(crate) fn kube_proxy(&self, kubeconfig: &Path) -> Result<Component> {
@@ -210,29 +175,16 @@ impl Node<'_> {
             "featureGates": self.feature_gates.iter().cloned().collect::<std::collections::BTreeMap<_, _>>(),
         });
         fs::write(self.file("kube-proxy.json"), configuration.to_string())?;
-        Ok(Component::new(
-            KUBE_PROXY,
-            tools::path("kube-proxy")?,
-            self.state.directory(),
-        )
-        .args([format!(
-            "--config={}",
-            self.file("kube-proxy.json").display()
-        )])
-        .env("PATH", path()))
+        Ok(Component::new(KUBE_PROXY, tools::path("kube-proxy")?, self.state.directory())
+            .args([format!("--config={}", self.file("kube-proxy.json").display())])
+            .env("PATH", path()))
     }
 
     /// What a node's API server needs beyond the arguments of every API server.
     pub(crate) fn api_server_args(&self) -> Vec<String> {
         vec![
-            format!(
-                "--kubelet-client-certificate={}",
-                self.file("pki/kubelet-client.crt").display()
-            ),
-            format!(
-                "--kubelet-client-key={}",
-                self.file("pki/kubelet-client.key").display()
-            ),
+            format!("--kubelet-client-certificate={}", self.file("pki/kubelet-client.crt").display()),
+            format!("--kubelet-client-key={}", self.file("pki/kubelet-client.key").display()),
             String::from("--kubelet-preferred-address-types=InternalIP"),
             String::from("--enable-admission-plugins=NodeRestriction"),
         ]
@@ -245,14 +197,9 @@ impl Node<'_> {
 
 /// `ctr` on the node's containerd.
 pub(crate) fn ctr(enter: &[OsString], arguments: &[&str]) -> Result<Command> {
-    let (program, before) = enter
-        .split_first()
-        .context("this cluster has no node: bring it up with --node")?;
+    let (program, before) = enter.split_first().context("this cluster has no node: bring it up with --node")?;
     let mut command = Command::new(program);
-    command
-        .args(before)
-        .args(["ctr", "--address", SOCKET, "--namespace", "k8s.io"])
-        .args(arguments);
+    command.args(before).args(["ctr", "--address", SOCKET, "--namespace", "k8s.io"]).args(arguments);
     Ok(command)
 }
 
@@ -267,16 +214,8 @@ fn path() -> OsString {
 
 fn containerd_configuration(directory: &Path, networks: &Path) -> Result<String> {
     // overlayfs on overlayfs does not work: inside a container, layers are copied.
-    let filesystem = Command::new("stat")
-        .args(["--file-system", "--format=%T"])
-        .arg(directory)
-        .output()?
-        .stdout;
-    let snapshotter = if filesystem.starts_with(b"overlayfs") {
-        "native"
-    } else {
-        "overlayfs"
-    };
+    let filesystem = Command::new("stat").args(["--file-system", "--format=%T"]).arg(directory).output()?.stdout;
+    let snapshotter = if filesystem.starts_with(b"overlayfs") { "native" } else { "overlayfs" };
     Ok(format!(
         r#"version = 2
 root = "{directory}"

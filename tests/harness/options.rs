@@ -103,15 +103,13 @@ impl Options {
 
     /// Further arguments for every API server, for example `--runtime-config=…`.
     pub(crate) fn api_server_args(mut self, arguments: &[&str]) -> Self {
-        self.api_server_args
-            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.api_server_args.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 
     /// Further arguments for etcd, for example `--quota-backend-bytes=16777216`.
     pub(crate) fn etcd_args(mut self, arguments: &[&str]) -> Self {
-        self.etcd_args
-            .extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self.etcd_args.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
     }
 }

@@ -8,8 +8,8 @@ use anyhow::{Context, Result, ensure};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SignatureAlgorithm, SigningKey,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, PublicKeyData, SanType, SignatureAlgorithm, SigningKey,
 };
 
 /// A certificate authority that tests may use to issue what they need, also certificates that must be refused.
@@ -33,18 +33,11 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name = common_name(name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        params.key_usages =
+            vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
         let certificate = params.self_signed(&key)?.pem();
         let key_pem = key.serialize_pem();
-        Ok(Self {
-            issuer: Issuer::new(params, GroupSigner(key)),
-            certificate,
-            key: key_pem,
-        })
+        Ok(Self { issuer: Issuer::new(params, GroupSigner(key)), certificate, key: key_pem })
     }
 
     /// The authority's certificate, PEM: what goes into `caBundle` or `--client-ca-file`.
@@ -70,17 +63,10 @@ impl Authority {
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(
-                    (*name)
-                        .try_into()
-                        .with_context(|| format!("`{name}` is no DNS name"))?,
-                ),
+                Err(_) => SanType::DnsName((*name).try_into().with_context(|| format!("`{name}` is no DNS name"))?),
             });
         }
-        params.extended_key_usages = vec![
-            ExtendedKeyUsagePurpose::ServerAuth,
-            ExtendedKeyUsagePurpose::ClientAuth,
-        ];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         self.issue(params)
     }
 
@@ -92,17 +78,11 @@ impl Authority {
     }
 
     fn issue(&self, mut params: CertificateParams) -> Result<Identity> {
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate()?;
         let certificate = params.signed_by(&key, &self.issuer)?;
-        Ok(Identity {
-            certificate: pem(&organizations(certificate.der())),
-            key: key.serialize_pem(),
-        })
+        Ok(Identity { certificate: pem(&organizations(certificate.der())), key: key.serialize_pem() })
     }
 }
 
@@ -129,26 +109,15 @@ struct GroupSigner(KeyPair);
 const STAND_INS: u8 = 27;
 
 fn stand_in(position: usize) -> Result<DnType> {
-    ensure!(
-        position < usize::from(STAND_INS),
-        "a certificate holds at most {STAND_INS} groups"
-    );
-    Ok(DnType::CustomDnType(vec![
-        2,
-        5,
-        4,
-        100 + u64::try_from(position)?,
-    ]))
+    ensure!(position < usize::from(STAND_INS), "a certificate holds at most {STAND_INS} groups");
+    Ok(DnType::CustomDnType(vec![2, 5, 4, 100 + u64::try_from(position)?]))
 }
 
 fn organizations(encoded: &[u8]) -> Vec<u8> {
     let mut rewritten = encoded.to_vec();
     for position in 0..STAND_INS {
         let from = [6, 3, 0x55, 4, 100 + position];
-        while let Some(at) = rewritten
-            .windows(from.len())
-            .position(|window| window == from)
-        {
+        while let Some(at) = rewritten.windows(from.len()).position(|window| window == from) {
             if let Some(last) = rewritten.get_mut(at + from.len() - 1) {
                 *last = 10;
             }

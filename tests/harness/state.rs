@@ -46,10 +46,7 @@ impl State {
         // Built aside and renamed, so that a concurrent `gc` never sees a directory without an owner.
         let aside = base.join(format!(".new-{}-{name}", process::id()));
         DirBuilder::new().mode(0o700).create(&aside)?;
-        fs::write(
-            aside.join("owner"),
-            identity_of(process::id()).context("own process")?,
-        )?;
+        fs::write(aside.join("owner"), identity_of(process::id()).context("own process")?)?;
         fs::create_dir(aside.join("logs"))?;
         if let Err(error) = fs::rename(&aside, &directory) {
             fs::remove_dir_all(&aside)?;
@@ -59,12 +56,7 @@ impl State {
         }
         let (watcher, leash) = watch(&directory)?;
         register(&directory);
-        let state = Self {
-            directory,
-            name,
-            leash: Some(leash),
-            watcher,
-        };
+        let state = Self { directory, name, leash: Some(leash), watcher };
         if env::var_os("WRIT_KEEP_LOGS").is_some() {
             state.mark_failed();
         }
@@ -108,11 +100,7 @@ impl State {
                 fs::remove_file(reserved.join(port.to_string()))?;
             }
         }
-        Err(anyhow!(
-            "no free port between {} and {}: `cluster gc` removes stale clusters",
-            PORTS.start,
-            PORTS.end
-        ))
+        Err(anyhow!("no free port between {} and {}: `cluster gc` removes stale clusters", PORTS.start, PORTS.end))
     }
 }
 
@@ -120,14 +108,9 @@ impl Drop for State {
     fn drop(&mut self) {
         drop(self.leash.take());
         if let Err(error) = self.watcher.wait() {
-            eprintln!(
-                "cluster: the watcher of {} was lost: {error}",
-                self.directory.display()
-            );
+            eprintln!("cluster: the watcher of {} was lost: {error}", self.directory.display());
         }
-        LIVE.lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .retain(|live| *live != self.directory);
+        LIVE.lock().unwrap_or_else(PoisonError::into_inner).retain(|live| *live != self.directory);
     }
 }
 
@@ -176,11 +159,7 @@ fn gc_in(base: &Path) -> Result<Vec<String>> {
             continue;
         }
         let status = cleaner(&directory).stdin(Stdio::null()).status()?;
-        ensure!(
-            status.success(),
-            "could not remove the remains of cluster `{name}` in {}",
-            directory.display()
-        );
+        ensure!(status.success(), "could not remove the remains of cluster `{name}` in {}", directory.display());
         removed.push(name);
     }
     Ok(removed)
@@ -195,37 +174,20 @@ fn unused_name(base: &Path) -> String {
 
 /// Where logs of failed clusters are kept.
 fn keep() -> PathBuf {
-    env::var_os("WRIT_CLUSTER_LOGS").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-logs"),
-        PathBuf::from,
-    )
+    env::var_os("WRIT_CLUSTER_LOGS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/cluster-logs"), PathBuf::from)
 }
 
 fn cleaner(directory: &Path) -> Command {
     let mut command = Command::new("setsid");
-    command
-        .args(["bash", "-c", CLEAN, "clean.sh"])
-        .arg(directory)
-        .arg(keep())
-        .current_dir("/")
-        .stdout(Stdio::null());
+    command.args(["bash", "-c", CLEAN, "clean.sh"]).arg(directory).arg(keep()).current_dir("/").stdout(Stdio::null());
     command
 }
 
 fn watch(directory: &Path) -> Result<(Child, ChildStdin)> {
-    let mut watcher = cleaner(directory)
-        .stdin(Stdio::piped())
-        .process_group(0)
-        .spawn()
-        .context("starting setsid")?;
-    let leash = watcher
-        .stdin
-        .take()
-        .context("the watcher has no standard input")?;
-    fs::write(
-        directory.join("watcher"),
-        identity_of(watcher.id()).unwrap_or_default(),
-    )?;
+    let mut watcher = cleaner(directory).stdin(Stdio::piped()).process_group(0).spawn().context("starting setsid")?;
+    let leash = watcher.stdin.take().context("the watcher has no standard input")?;
+    fs::write(directory.join("watcher"), identity_of(watcher.id()).unwrap_or_default())?;
     Ok((watcher, leash))
 }
 
@@ -246,10 +208,7 @@ fn is_alive(file: &Path) -> bool {
 
 fn mark_failed(directory: &Path) {
     if let Err(error) = fs::write(directory.join("failed"), "") {
-        eprintln!(
-            "cluster: could not mark {} as failed: {error}",
-            directory.display()
-        );
+        eprintln!("cluster: could not mark {} as failed: {error}", directory.display());
     }
 }
 
@@ -264,7 +223,5 @@ fn register(directory: &Path) {
             previous(info);
         }));
     });
-    LIVE.lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(directory.to_owned());
+    LIVE.lock().unwrap_or_else(PoisonError::into_inner).push(directory.to_owned());
 }
