@@ -68,6 +68,12 @@ capabilities:
 {{- if has .Release.Namespace (list "kube-system" "kube-node-lease" "kube-public" "default") -}}
 {{- fail (printf "install Writ into a namespace of its own, not into `%s`: its namespace is exempt and its records are locked (helm install writ … --namespace writ --create-namespace)" .Release.Namespace) -}}
 {{- end -}}
+{{- if has .Values.breakGlass.group (list "system:authenticated" "system:unauthenticated" "system:serviceaccounts" "system:nodes" "system:masters") -}}
+{{- fail (printf "breakGlass.group: `%s` has members all the time, so nothing they do would be governed: choose a group that nobody is in" .Values.breakGlass.group) -}}
+{{- end -}}
+{{- if has "kubernetes.io/metadata.name" .Values.guardedLabelKeys -}}
+{{- fail "guardedLabelKeys: `kubernetes.io/metadata.name` needs no guard, the API server itself keeps it equal to the name: leave it out" -}}
+{{- end -}}
 {{- $forbidden := list "configmaps" "events" "leases" "endpoints" "endpointslices" "leasecandidates" -}}
 {{- range $rule := .Values.webhook.rules -}}
 {{- range $group := $rule.apiGroups -}}
@@ -83,7 +89,7 @@ capabilities:
 {{- if contains "*" $main -}}
 {{- fail (printf "webhook.rules: resource `%s` is refused: write the resources out, because Writ's rights to read follow from them" $resource) -}}
 {{- end -}}
-{{- if has $main $forbidden -}}
+{{- if or (has $main $forbidden) (has $resource (list "nodes/status" "nodes/*")) -}}
 {{- fail (printf "webhook.rules: resource `%s` is refused: the cluster needs it to recover while Writ does not answer" $resource) -}}
 {{- end -}}
 {{- end -}}
@@ -128,12 +134,17 @@ matchPolicy: Equivalent
 failurePolicy: {{ .Values.failurePolicy }}
 {{- end -}}
 
-{{- /* Whose requests are not sent at all. */ -}}
+{{- /* Whose requests are not sent at all; with `further` conditions from the values. */ -}}
 {{- define "writ.matchConditions" -}}
-{{- if .Values.breakGlass.group }}
-- name: not-break-glass
-  expression: {{ printf "!has(request.userInfo.groups) || !(%s in request.userInfo.groups)" (squote .Values.breakGlass.group) | quote }}
-{{- end }}
+{{- $conditions := list -}}
+{{- with .root.Values.breakGlass.group -}}
+{{- $expression := printf "!has(request.userInfo.groups) || !(%s in request.userInfo.groups)" (squote .) -}}
+{{- $conditions = append $conditions (dict "name" "not-break-glass" "expression" $expression) -}}
+{{- end -}}
+{{- with concat $conditions .further -}}
+matchConditions:
+{{ toYaml . }}
+{{- end -}}
 {{- end -}}
 
 {{- /* Namespaces by the label that the API server keeps equal to their name; no other label is safe from their editors. */ -}}
