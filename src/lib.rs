@@ -1,6 +1,7 @@
 //! Writ: policies that humans wrote, enforced on a Kubernetes cluster, with a signed attestation for each change.
 //!
-//! The modules stand in the order of their dependencies: a module uses only those above it.
+//! The modules stand in the order of their dependencies: a module uses only those above it. Everything up to `verify`
+//! is pure: no Kubernetes client, no async runtime, no clock, environment or randomness (`tests/tidy.rs` checks both).
 #![forbid(unsafe_code)]
 
 // Pure values.
@@ -17,5 +18,23 @@ pub mod policy;
 pub mod projection;
 pub mod fingerprint;
 
+// Evidence.
+
+// State.
+#[cfg(feature = "cluster")]
+pub mod replay;
+
+// Runtime.
+#[cfg(feature = "cluster")]
+pub mod clock;
+#[cfg(feature = "cluster")]
+pub mod metrics;
+#[cfg(feature = "cluster")]
+pub mod telemetry;
+#[cfg(feature = "cluster")]
+pub mod shutdown;
+
 // Edges.
+#[cfg(feature = "cluster")]
+pub mod webhook;
 pub mod cli;

@@ -5,7 +5,8 @@ set -u
 state=$1 keep=$2
 trap '' INT TERM HUP
 read -r _
-[ -f "$state/owner" ] || exit 0
+case $state in /*/writ-clusters-*/?*) ;; *) echo "cluster: $state is no cluster" >&2; exit 1 ;; esac
+[ -d "$state" ] || exit 0
 
 # Every process that the harness started for this cluster has the mark in its environment.
 marked() { grep -lzsxF "WRIT_COMPONENT_OF=$state" /proc/[0-9]*/environ | sed -E 's|/proc/([0-9]+)/environ|\1|'; }
@@ -34,7 +35,8 @@ fi
 
 ports=$(dirname "$state")/.ports
 [ ! -d "$ports" ] || grep -lsxF "$state" "$ports"/* | xargs -r rm -f
-rm -rf --one-file-system -- "$state"
+# A killed process may finish the system call that it is in, and so make a file while we remove the others.
+until rm -rf --one-file-system -- "$state" 2>/dev/null || [ $SECONDS -ge $patience ]; do sleep 0.02; done
 left=$(marked)
 [ -z "$left" ] || { echo "cluster: processes of $state that would not end: $left" >&2; exit 1; }
 [ ! -e "$state" ] || { echo "cluster: could not remove $state" >&2; exit 1; }

@@ -23,6 +23,7 @@ use super::kubeconfig::{cluster_access, webhook_access};
 use super::node::{self, CONTAINERD, KUBE_PROXY, KUBELET, Namespaces, Node};
 use super::options::Options;
 use super::pki::{Authority, Identity};
+use super::place::Place;
 use super::state::State;
 use super::{connect, image, tools};
 
@@ -134,7 +135,7 @@ impl Cluster {
         };
         let access = cluster_access(addresses.api_server, cluster.authority.certificate(), &administrator);
         fs::write(&cluster.admin, access.to_string())?;
-        cluster.link("kubectl")?;
+        cluster.provide("kubectl")?;
         for mut component in cluster.components_of(options)? {
             component.enter = cluster.enter();
             cluster.add(component);
@@ -186,6 +187,11 @@ impl Cluster {
     /// The cluster's directory. Tests may put files there; they go with the cluster.
     pub(crate) fn directory(&self) -> &Path {
         self.state.directory()
+    }
+
+    /// What another process would need to run commands in the cluster.
+    pub(crate) fn place(&self) -> Place {
+        Place::from(self.directory())
     }
 
     /// The kubeconfig of `admin` in `system:masters`.
@@ -258,12 +264,18 @@ impl Cluster {
 
     /// A command in this cluster (with a node: in its namespaces). KUBECONFIG is the administrator's, PATH has kubectl.
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Command {
-        command(self.directory(), &self.enter(), program)
+        self.place().command(program)
     }
 
     /// The environment of a command in this cluster.
     pub(crate) fn environment(&self) -> Vec<(&'static str, OsString)> {
-        environment(self.directory())
+        self.place().environment()
+    }
+
+    /// Puts a third-party program, for example `helm`, on the PATH of the cluster's commands.
+    pub(crate) fn provide(&self, program: &str) -> Result<()> {
+        let link = self.state.subdirectory("bin")?.join(program);
+        std::os::unix::fs::symlink(tools::path(program)?, &link).with_context(|| format!("linking {}", link.display()))
     }
 
     /// kubectl as `admin`.
@@ -409,11 +421,6 @@ impl Cluster {
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Component>> {
         self.components.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn link(&self, program: &str) -> Result<()> {
-        let link = self.state.subdirectory("bin")?.join(program);
-        std::os::unix::fs::symlink(tools::path(program)?, &link).with_context(|| format!("linking {}", link.display()))
-    }
 }
 
 fn serves(client: &Client) -> Result<bool> {
@@ -424,38 +431,6 @@ fn serves(client: &Client) -> Result<bool> {
         }
     }
     Ok(true)
-}
-
-/// A command in the cluster of that directory; `enter` comes before the program.
-pub(crate) fn command(directory: &Path, enter: &[OsString], program: impl AsRef<OsStr>) -> Command {
-    let mut command = match enter.split_first() {
-        None => Command::new(program),
-        Some((first, rest)) => {
-            let mut command = Command::new(first);
-            command.args(rest).arg(program);
-            command
-        }
-    };
-    command.envs(environment(directory));
-    command
-}
-
-/// The environment of commands in the cluster of that directory.
-pub(crate) fn environment(directory: &Path) -> Vec<(&'static str, OsString)> {
-    let mut path = directory.join("bin").into_os_string();
-    if let Some(inherited) = std::env::var_os("PATH") {
-        path.push(":");
-        path.push(inherited);
-    }
-    vec![
-        ("PATH", path),
-        ("KUBECONFIG", directory.join("kubeconfig/admin.json").into()),
-        ("KUBECACHEDIR", directory.join("kubectl-cache").into()),
-        ("HELM_CACHE_HOME", directory.join("helm/cache").into()),
-        ("HELM_CONFIG_HOME", directory.join("helm/config").into()),
-        ("HELM_DATA_HOME", directory.join("helm/data").into()),
-        ("WRIT_CLUSTER", directory.into()),
-    ]
 }
 
 /// Runs a command to its end with `stdin` as its input.

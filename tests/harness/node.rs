@@ -85,9 +85,15 @@ impl Namespaces {
     }
 }
 
-/// The same for the namespaces of the process with that id.
+/// The same for the namespaces of the process with that id. The working directory stays what it is.
 pub(crate) fn enter(init: u32) -> Vec<OsString> {
-    ["nsenter", "--target", &init.to_string(), "--net", "--mount", "--pid", "--"].map(OsString::from).to_vec()
+    let mut enter = ["nsenter", "--target", &init.to_string(), "--net", "--mount", "--pid", "--", "env"]
+        .map(OsString::from)
+        .to_vec();
+    if let Ok(directory) = std::env::current_dir() {
+        enter.extend([OsString::from("--chdir"), directory.into_os_string()]);
+    }
+    enter
 }
 
 /// The control group of a cluster's pods. The owner's id keeps clusters in several state directories apart.

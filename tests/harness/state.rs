@@ -5,9 +5,9 @@ use std::fs::{self, DirBuilder, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, Once, PoisonError};
 use std::{env, panic, process};
 
@@ -16,6 +16,9 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 const CLEAN: &str = include_str!("clean.sh");
 /// Below the range that Linux hands out by itself, so that no outgoing connection takes a port that we chose.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// Before the names of directories that are not clusters yet.
+const ASIDE: &str = ".new-";
 
 /// Every live cluster of this process: a panic anywhere marks all of them as failed.
 static LIVE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
@@ -44,7 +47,7 @@ impl State {
         );
         let directory = base.join(&name);
         // Built aside and renamed, so that a concurrent `gc` never sees a directory without an owner.
-        let aside = base.join(format!(".new-{}-{name}", process::id()));
+        let aside = base.join(format!("{ASIDE}{}-{name}", process::id()));
         DirBuilder::new().mode(0o700).create(&aside)?;
         fs::write(aside.join("owner"), identity_of(process::id()).context("own process")?)?;
         fs::create_dir(aside.join("logs"))?;
@@ -151,25 +154,36 @@ pub(crate) fn names() -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// Whether the process that made a cluster, or the watcher that ends it, lives.
+pub(crate) fn is_owned(directory: &Path) -> bool {
+    is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher"))
+}
+
 fn gc_in(base: &Path) -> Result<Vec<String>> {
     let mut removed = Vec::new();
     for name in names()? {
         let directory = base.join(&name);
-        if is_alive(&directory.join("owner")) || is_alive(&directory.join("watcher")) {
+        if is_owned(&directory) {
             continue;
         }
         let status = cleaner(&directory).stdin(Stdio::null()).status()?;
         ensure!(status.success(), "could not remove the remains of cluster `{name}` in {}", directory.display());
         removed.push(name);
     }
+    for entry in fs::read_dir(base)?.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let maker = name.strip_prefix(ASIDE).and_then(|rest| rest.split('-').next()?.parse().ok());
+        if maker.is_some_and(|maker| identity_of(maker).is_none()) {
+            fs::remove_dir_all(entry.path()).ok();
+        }
+    }
     Ok(removed)
 }
 
 fn unused_name(base: &Path) -> String {
-    (0..)
-        .map(|number| format!("c{}-{number}", process::id()))
-        .find(|name| !base.join(name).exists())
-        .unwrap_or_default()
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let mut names = std::iter::repeat_with(|| format!("c{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+    names.find(|name| !base.join(name).exists()).unwrap_or_default()
 }
 
 /// Where logs of failed clusters are kept.
@@ -185,17 +199,20 @@ fn cleaner(directory: &Path) -> Command {
 }
 
 fn watch(directory: &Path) -> Result<(Child, ChildStdin)> {
-    let mut watcher = cleaner(directory).stdin(Stdio::piped()).process_group(0).spawn().context("starting setsid")?;
+    let mut watcher = cleaner(directory).stdin(Stdio::piped()).spawn().context("starting setsid")?;
     let leash = watcher.stdin.take().context("the watcher has no standard input")?;
     fs::write(directory.join("watcher"), identity_of(watcher.id()).unwrap_or_default())?;
     Ok((watcher, leash))
 }
 
-/// A process id together with its start time, so that a reused id is not taken for the same process.
+/// A process id together with its start time, so that a reused id is not taken for the same process. `None` also for a
+/// process that has ended and was not waited for.
 fn identity_of(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?;
-    Some(format!("{pid} {started}"))
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    let started = fields.nth(18)?;
+    (!matches!(state, "Z" | "X")).then(|| format!("{pid} {started}"))
 }
 
 fn is_alive(file: &Path) -> bool {

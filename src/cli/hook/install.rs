@@ -29,6 +29,7 @@ use super::{
         PENDING, PUBLIC_KEY, SIGNING_KEY_SECRET, STORE_ID, STORE_ROOT, annotation, annotations, is_trace, metadata,
     },
 };
+use crate::replay::StoreId;
 
 const KEY_FILE: &str = "key.pem";
 const FORMAT: &str = "1";
@@ -215,7 +216,7 @@ fn read_root(map: &ConfigMap) -> anyhow::Result<Root> {
         anyhow::bail!(complain());
     }
     Ok(Root {
-        store_id: field("storeId").with_context(complain)?.to_owned(),
+        store_id: field("storeId").with_context(complain)?.parse::<StoreId>().with_context(complain)?.to_string(),
         key_id: field("keyId").with_context(complain)?.to_owned(),
     })
 }
@@ -229,5 +230,5 @@ fn root_data(root: &Root) -> BTreeMap<String, String> {
 fn random_id() -> anyhow::Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no random bits: {error}"))?;
-    Ok(format!("{:032x}", u128::from_be_bytes(bytes)))
+    Ok(StoreId::from_bytes(bytes).to_string())
 }
