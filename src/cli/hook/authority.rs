@@ -1,33 +1,37 @@
 //! The certificate authority from which replicas issue their serving certificates.
 
-use std::collections::BTreeMap;
+use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use jiff::{Timestamp, ToSpan as _, tz::TimeZone};
+use anyhow::Context as _;
 use k8s_openapi::{ByteString, api::core::v1::Secret};
 use kube::{Api, Client, api::PostParams};
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose,
-    date_time_ymd,
-};
 
 use super::objects::{CA_SECRET, metadata};
+use crate::{
+    clock::{Clock as _, SystemClock},
+    time::Timestamp,
+    webhook::certificate,
+};
 
 const CERTIFICATE: &str = "ca.crt";
 const KEY: &str = "ca.key";
+const DAY: Duration = Duration::from_secs(86_400);
+/// Ten years.
+const LIFE: Duration = Duration::from_secs(3653 * 86_400);
 
 /// Makes the authority unless there is one.
 ///
 /// # Errors
 /// There is one that is not usable: it is never replaced, because replicas and webhook configurations trust it.
 pub(super) async fn ensure(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let now = SystemClock.now()?;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     if let Some(secret) = secrets.get_opt(CA_SECRET).await? {
-        check(&secret)?;
+        check(&secret, now)?;
         println!("certificate authority: secret `{CA_SECRET}` is there and stays as it is");
         return Ok(());
     }
-    secrets.create(&PostParams::default(), &generate()?).await?;
+    secrets.create(&PostParams::default(), &generate(now)?).await?;
     println!("certificate authority: made secret `{CA_SECRET}`, valid for ten years");
     Ok(())
 }
@@ -36,92 +40,65 @@ pub(super) async fn ensure(client: &Client, namespace: &str) -> anyhow::Result<(
 ///
 /// # Errors
 /// The Secret is missing or unusable.
-pub(super) async fn certificate(client: &Client, namespace: &str) -> anyhow::Result<String> {
+pub(super) async fn certificate(client: &Client, namespace: &str) -> anyhow::Result<Vec<u8>> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let secret = secrets.get_opt(CA_SECRET).await?.with_context(|| {
         format!(
             "secret `{CA_SECRET}` is missing in namespace `{namespace}`: run `helm upgrade`, whose first hook makes it"
         )
     })?;
-    check(&secret)?;
-    Ok(text(&secret, CERTIFICATE).unwrap_or_default().to_owned())
+    check(&secret, SystemClock.now()?)?;
+    Ok(field(&secret, CERTIFICATE).to_vec())
 }
 
-fn generate() -> anyhow::Result<Secret> {
-    let key = KeyPair::generate()?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "Writ webhook authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    // A day back, for clocks that differ.
-    let today = Timestamp::now().to_zoned(TimeZone::UTC).date();
-    let (first, last) = (today.checked_sub(1.day())?, today.checked_add(10.years())?);
-    params.not_before = date_time_ymd(first.year().into(), u8::try_from(first.month())?, u8::try_from(first.day())?);
-    params.not_after = date_time_ymd(last.year().into(), u8::try_from(last.month())?, u8::try_from(last.day())?);
-    let certificate = params.self_signed(&key)?;
-    let data = [(CERTIFICATE, certificate.pem()), (KEY, key.serialize_pem())];
+fn generate(now: Timestamp) -> anyhow::Result<Secret> {
+    let made = certificate::authority("Writ webhook authority", LIFE, now)?;
+    let data = [(CERTIFICATE, made.certificate.as_bytes()), (KEY, made.key.as_bytes())];
     Ok(Secret {
         metadata: metadata(CA_SECRET),
         immutable: Some(true),
         type_: Some("Opaque".to_owned()),
-        data: Some(data.map(|(name, pem)| (name.to_owned(), ByteString(pem.into_bytes()))).into()),
+        data: Some(data.map(|(name, pem)| (name.to_owned(), ByteString(pem.to_vec()))).into()),
         ..Secret::default()
     })
 }
 
-fn check(secret: &Secret) -> anyhow::Result<()> {
-    let usable = || -> anyhow::Result<()> {
-        let certificate = text(secret, CERTIFICATE).with_context(|| format!("`{CERTIFICATE}` is missing"))?;
-        let key = KeyPair::from_pem(text(secret, KEY).with_context(|| format!("`{KEY}` is missing"))?)?;
-        let public = rcgen::PublicKeyData::subject_public_key_info(&key);
-        Issuer::from_ca_cert_pem(certificate, key)?;
-        if !contains(&der(certificate)?, &public) {
-            bail!("`{CERTIFICATE}` is not the certificate of `{KEY}`");
-        }
-        Ok(())
-    };
-    usable().with_context(|| {
+/// Usable is what a replica can issue from.
+fn check(secret: &Secret, now: Timestamp) -> anyhow::Result<()> {
+    let names = ["writ.writ.svc".to_owned()];
+    certificate::issue(field(secret, CERTIFICATE), field(secret, KEY), &names, DAY, now).with_context(|| {
         format!(
             "secret `{CA_SECRET}` is not a usable certificate authority: restore it, or delete it so that the next \
              `helm upgrade` makes another one (replicas must then be restarted)"
         )
-    })
+    })?;
+    Ok(())
 }
 
-/// A certificate contains the SubjectPublicKeyInfo of its key byte for byte.
-fn contains(certificate: &[u8], public: &[u8]) -> bool {
-    certificate.windows(public.len()).any(|window| window == public)
-}
-
-fn der(pem: &str) -> anyhow::Result<Vec<u8>> {
-    use rustls::pki_types::pem::PemObject as _;
-    let der = rustls::pki_types::CertificateDer::from_pem_slice(pem.as_bytes());
-    Ok(der.map_err(|error| anyhow::anyhow!("`{CERTIFICATE}` is no certificate in PEM: {error}"))?.to_vec())
-}
-
-fn text<'a>(secret: &'a Secret, name: &str) -> Option<&'a str> {
-    let data: &BTreeMap<String, ByteString> = secret.data.as_ref()?;
-    std::str::from_utf8(&data.get(name)?.0).ok()
+fn field<'a>(secret: &'a Secret, name: &str) -> &'a [u8] {
+    let found = secret.data.as_ref().and_then(|data| data.get(name));
+    found.map(|bytes| bytes.0.as_slice()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
     #[test]
-    fn a_made_authority_is_usable_and_another_key_beside_it_is_not() -> anyhow::Result<()> {
-        let secret = generate()?;
-        check(&secret)?;
-        for (name, value) in [(KEY, KeyPair::generate()?.serialize_pem()), (CERTIFICATE, "x".to_owned())] {
+    fn a_made_authority_is_usable_for_ten_years_and_another_key_beside_it_is_not() -> anyhow::Result<()> {
+        let secret = generate(NOW)?;
+        check(&secret, NOW)?;
+        check(&secret, NOW.plus(DAY * 3650))?;
+        assert!(check(&secret, NOW.plus(DAY * 3654)).is_err());
+        let other = generate(NOW)?;
+        for (name, value) in [(KEY, field(&other, KEY)), (CERTIFICATE, b"x"), (KEY, b"")] {
             let mut broken = secret.clone();
-            broken.data.as_mut().unwrap().insert(name.to_owned(), ByteString(value.into_bytes()));
-            let error = format!("{:#}", check(&broken).unwrap_err());
-            assert!(error.contains("restore it, or delete it"), "{error}");
+            broken.data.get_or_insert_default().insert(name.to_owned(), ByteString(value.to_vec()));
+            let Err(error) = check(&broken, NOW) else { panic!("`{name}` was accepted") };
+            assert!(error.to_string().contains("restore it, or delete it"), "{error}");
         }
-        let mut half = secret;
-        half.data.as_mut().unwrap().remove(KEY);
-        assert!(check(&half).is_err());
         Ok(())
     }
 }
