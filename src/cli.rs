@@ -2,3 +2,5 @@
 
 #[cfg(feature = "cluster")]
 pub mod crds;
+#[cfg(feature = "cluster")]
+pub mod hook;
