@@ -8,17 +8,14 @@ use std::process::ExitCode;
 #[command(name = "writ", version)]
 enum Command {
     Crds(writ::cli::crds::CrdsCommand),
-    #[command(subcommand, hide = true)]
-    Hook(writ::cli::hook::HookCommand),
+    Serve(Box<writ::cli::serve::ServeCommand>),
 }
 
 #[cfg(feature = "cluster")]
 fn main() -> ExitCode {
     let result = match <Command as clap::Parser>::parse() {
         Command::Crds(command) => command.run(),
-        Command::Hook(command) => tokio::runtime::Runtime::new()
-            .map_err(anyhow::Error::from)
-            .and_then(|runtime| runtime.block_on(command.run())),
+        Command::Serve(command) => command.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
