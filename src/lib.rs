@@ -6,3 +6,9 @@
 pub mod canonical;
 pub mod digest;
 pub mod time;
+
+pub mod attest;
+pub mod keyring;
+pub mod verify;
+
+pub mod sign;
