@@ -5,7 +5,8 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 use super::harness::{Cluster, Options, Output, run, wait_until};
 
@@ -76,19 +77,36 @@ impl Installed {
 
     /// Everything that `helm install` does, with the pods of the hooks replaced by this process.
     pub(crate) fn install(&self, values: &[&str]) -> Result<()> {
-        let account = self.rendered_hook_account(values)?;
-        self.root(&["apply", "-f", "-"], &account)?;
-        self.hook("writ-install", &["install"])?.ok().context("hook install")?;
-        let guarded = format!("guardedLabelKeys={{{GUARDED}}}");
-        let arguments = [&["install", "writ", CHART, "--no-hooks", "--set", &guarded], values].concat();
+        let guarded = format!("--set=guardedLabelKeys={{{GUARDED}}}");
+        let values = [&[guarded.as_str()], values].concat();
+        self.prepare(&[])?;
+        self.job("writ-install", &[])?.ok().context("hook install")?;
+        let arguments = [&["install", "writ", CHART, "--no-hooks"], &values[..]].concat();
         self.helm(&arguments)?.ok().context("helm install")?;
-        self.hook("writ-hooks", &["ca-bundle"])?.ok().context("hook ca-bundle")?;
+        self.job("writ-ca-bundle", &[])?.ok().context("hook ca-bundle")?;
         self.wait_for_protection()
     }
 
-    fn rendered_hook_account(&self, values: &[&str]) -> Result<String> {
-        let arguments = [&["template", "writ", CHART, "--show-only", "templates/hooks/account.yaml"], values].concat();
-        self.helm(&arguments)?.ok()
+    /// The account of the first hook.
+    pub(crate) fn prepare(&self, values: &[&str]) -> Result<()> {
+        self.root(&["apply", "-f", "-"], &self.rendered("account", values)?)?;
+        Ok(())
+    }
+
+    /// The Job of that name as its pod would run it: its arguments, under its service account.
+    pub(crate) fn job(&self, name: &str, values: &[&str]) -> Result<Output> {
+        let jobs: Vec<Value> = serde_saphyr::from_multiple(&self.rendered("jobs", values)?)?;
+        let job = jobs.iter().find(|job| job["metadata"]["name"] == name).with_context(|| format!("no job {name}"))?;
+        let pod = &job["spec"]["template"]["spec"];
+        let arguments = pod["containers"][0]["args"].as_array().context("the job has no arguments")?;
+        let arguments: Vec<&str> = arguments.iter().filter_map(Value::as_str).collect();
+        let Some((&"hook", arguments)) = arguments.split_first() else { bail!("not a hook: {arguments:?}") };
+        self.hook(pod["serviceAccountName"].as_str().unwrap_or_default(), arguments)
+    }
+
+    fn rendered(&self, template: &str, values: &[&str]) -> Result<String> {
+        let template = format!("--show-only=templates/hooks/{template}.yaml");
+        self.helm(&[&["template", "writ", CHART, &template], values].concat())?.ok()
     }
 
     /// helm in Writ's namespace, as an administrator whom no webhook stops.
