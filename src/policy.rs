@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 pub use compile::compile;
 pub use environment::{EVALUATION_ROOTS, REQUEST_FIELDS, rule_slots, slots};
 pub use matching::{ResourceMatcher, ResourcePattern};
-pub use normal::digest;
+pub use normal::{digest, normal_form};
 
 use crate::{
     admission::{Operation, Request},

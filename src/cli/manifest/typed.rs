@@ -144,7 +144,10 @@ impl<'de> MapAccess<'de> for Members<'_, '_> {
     fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, Error> {
         let Some((key, _)) = self.entry(self.next) else { return Ok(None) };
         self.next += 1;
-        seed.deserialize(de::value::StrDeserializer::<Error>::new(key)).map(Some)
+        self.trail.borrow_mut().push(Step::Key(key.to_owned()));
+        let read = seed.deserialize(de::value::StrDeserializer::<Error>::new(key))?;
+        self.trail.borrow_mut().pop();
+        Ok(Some(read))
     }
 
     fn next_value_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<T::Value, Error> {

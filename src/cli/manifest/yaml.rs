@@ -9,6 +9,11 @@ const MAX_DOCUMENTS: usize = 4096;
 /// The most nodes of one file, aliases expanded.
 const MAX_NODES: usize = 1_000_000;
 
+/// The most nodes that aliases may repeat in one file.
+const MAX_REPLAYED: usize = 100_000;
+/// 2^53: from here on a double does not say which integer was written.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
 /// The place of a fault, line and column from 1, where it is known; and what it is.
 pub(super) type Fault = (Option<(u64, u64)>, String);
 
@@ -21,7 +26,7 @@ pub(super) fn options() -> serde_saphyr::Options {
             max_nodes: MAX_NODES,
             max_events: 4 * MAX_NODES,
         },
-        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_NODES },
+        alias_limits: serde_saphyr::alias_limits! { max_total_replayed_events: MAX_REPLAYED },
         // As kubectl reads `defaultMode: 0644`.
         legacy_octal_numbers: true,
         with_snippet: false,
@@ -80,7 +85,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Self::Value, E> {
         match Number::from_f64(value) {
             // The library reads an integer that is too long as the nearest double, which would be another number.
-            Some(Number::Double(value)) if value.fract() == 0.0 => {
+            Some(_) if value.fract() == 0.0 && value.abs() >= EXACT => {
                 Err(E::custom("number out of range: an integer has 64 bits; quote it where text is meant"))
             }
             Some(number) => Ok(Value::Number(number)),
