@@ -81,9 +81,15 @@ impl Command {
             #[cfg(feature = "cluster")]
             Self::Serve(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
             #[cfg(feature = "cluster")]
-            Self::Hook(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
+            Self::Hook(command) => block_on(command.run()).map(|()| Exit::Yes).map_err(Failure::from),
         }
     }
+}
+
+/// Runs a command that waits for a cluster.
+#[cfg(feature = "cluster")]
+fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }
 
 /// Runs the program with the arguments of the process.
