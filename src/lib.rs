@@ -40,4 +40,6 @@ pub mod shutdown;
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;
+#[cfg(feature = "cluster")]
+pub mod controller;
 pub mod cli;
