@@ -46,4 +46,6 @@ pub mod runtime;
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;
+#[cfg(feature = "cluster")]
+pub mod controller;
 pub mod cli;
