@@ -12,13 +12,11 @@ mod discovery;
 pub mod force;
 mod index;
 pub mod kinds;
-pub mod ledger;
 pub mod listing;
 mod namespaces;
 pub mod observed;
 mod pins;
 pub mod policies;
-mod provisional;
 pub mod replicas;
 mod settings;
 pub mod state;
@@ -35,13 +33,16 @@ use kube::{
     Api, Client,
     api::{ApiResource, DynamicObject},
 };
-pub use provisional::{KindFacts, NamespaceFacts, Snapshot, WorldError};
 pub use settings::Settings;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
 };
 
+pub use crate::{
+    ledger,
+    runtime::{KindFacts, NamespaceFacts, Snapshot, WorldError},
+};
 use crate::{
     admission::GroupVersionResource,
     api::{Policy, PolicyBinding},

@@ -30,6 +30,8 @@ pub mod sign;
 // State.
 #[cfg(feature = "cluster")]
 pub mod replay;
+#[cfg(feature = "cluster")]
+pub mod ledger;
 
 // Runtime.
 #[cfg(feature = "cluster")]

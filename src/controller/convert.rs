@@ -11,7 +11,7 @@ use super::{
     coverage::{Hook, HookRule},
     kinds::CustomKind,
     observed::{Observed, Seen, resource_version},
-    provisional::KindFacts,
+    KindFacts,
 };
 use crate::admission::GroupVersionResource;
 

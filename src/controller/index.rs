@@ -17,7 +17,7 @@ use super::{
     namespaces::NamespaceEntry,
     observed::{Observed, Update},
     pins::{Answer, Pins},
-    provisional::Snapshot,
+    Snapshot,
     replicas::Report,
     state::State,
 };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::provisional::KindFacts;
+use super::KindFacts;
 use crate::admission::GroupVersionResource;
 
 /// The kinds that the cluster serves.

@@ -11,7 +11,7 @@ use kube::{Api, Client, Resource as _};
 
 use super::{
     observed::{Seen, Update, resource_version},
-    provisional::{NamespaceFacts, WorldError},
+    NamespaceFacts, WorldError,
 };
 use crate::canonical::Value;
 

@@ -1,4 +1,11 @@
-//! The ledger as the controller uses it: a policy version is put into force only after its digest is pinned.
+//! The ledger: which content each (policy id, version) has, for ever. It outlives the policies.
+//!
+//! A policy version is put into force only after its digest is pinned, so that re-creating a version with other content
+//! is refused even after the first one was deleted. Only the controller pins, and only what is stored.
+
+mod configmap;
+
+pub use configmap::ConfigMapLedger;
 
 use futures::future::BoxFuture;
 
