@@ -1,0 +1,1 @@
+//! The hooks in their order, each under its own service account.
