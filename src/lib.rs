@@ -12,17 +12,26 @@ pub mod api;
 pub mod admission;
 
 // Pure decision.
+pub mod cel;
 pub mod signal;
 pub mod binding;
 pub mod policy;
+pub mod policy_set;
 pub mod projection;
 pub mod fingerprint;
+pub mod evaluate;
 
 // Evidence.
+pub mod attest;
+pub mod keyring;
+pub mod verify;
+pub mod sign;
 
 // State.
 #[cfg(feature = "cluster")]
 pub mod replay;
+#[cfg(feature = "cluster")]
+pub mod ledger;
 
 // Runtime.
 #[cfg(feature = "cluster")]
@@ -33,8 +42,12 @@ pub mod metrics;
 pub mod telemetry;
 #[cfg(feature = "cluster")]
 pub mod shutdown;
+#[cfg(feature = "cluster")]
+pub mod runtime;
 
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;
+#[cfg(feature = "cluster")]
+pub mod controller;
 pub mod cli;

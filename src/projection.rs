@@ -5,10 +5,14 @@
 //! only if no user and no other webhook can use it to change what is stored; [`table`] says which, and a survey of a
 //! real API server regenerates it.
 
+mod key;
+pub mod kinds;
 pub mod table;
 mod walk;
 
 use std::{collections::BTreeMap, fmt, io::Write, str::FromStr};
+
+pub use key::{KEY_PREFIX, annotation_key};
 
 use crate::{
     admission::GroupVersionKind,

@@ -3,6 +3,8 @@
 /// The words of rules (`rules[].reason`) are the policy author's; these are Writ's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
+    /// A rule of a policy denied; the rule has a reason word of its own.
+    PolicyDenied,
     /// No rule of the policy matched; nothing is allowed by default.
     NoRuleMatched,
     /// A signal's expression yielded `optional.none()`.
@@ -69,6 +71,28 @@ pub enum Reason {
     Replayed,
     /// Another request holds the authority, and its outcome is not known yet.
     InProgress,
+    /// The client used another resource or version than the attested one.
+    RequestResourceMismatch,
+    /// The attestation is for another kind.
+    KindMismatch,
+    /// The attestation is for another subresource.
+    SubresourceMismatch,
+    /// A CREATE under a `Once` policy names an object that exists; nothing was claimed.
+    AlreadyExists,
+    /// A CREATE under a `Once` policy has a resourceVersion; nothing was claimed.
+    ResourceVersionSet,
+    /// A `Once` policy was matched by a request that no claim can be made for.
+    NotClaimable,
+    /// A `Once` policy was matched on a kind without history.
+    NotWatchable,
+    /// The store of claims holds as many as it may.
+    ClaimStoreFull,
+    /// The user holds as many claims as one user may.
+    ClaimShareUsed,
+    /// This replica's clock is too far from the store's.
+    ClockSkew,
+    /// The decision could not be recorded, so it was not allowed.
+    EvidenceUnavailable,
     /// The store of claims did not answer in time, or its answer was not certain.
     StoreUnavailable,
     /// A `Once` policy needs authenticated callers, and this cluster has none.
@@ -94,6 +118,7 @@ pub enum Reason {
 impl Reason {
     /// Every reason, for documentation and tests.
     pub const ALL: &'static [Self] = &[
+        Self::PolicyDenied,
         Self::NoRuleMatched,
         Self::SignalMissing,
         Self::SignalInvalid,
@@ -127,6 +152,17 @@ impl Reason {
         Self::ReplayUnsupported,
         Self::Replayed,
         Self::InProgress,
+        Self::RequestResourceMismatch,
+        Self::KindMismatch,
+        Self::SubresourceMismatch,
+        Self::AlreadyExists,
+        Self::ResourceVersionSet,
+        Self::NotClaimable,
+        Self::NotWatchable,
+        Self::ClaimStoreFull,
+        Self::ClaimShareUsed,
+        Self::ClockSkew,
+        Self::EvidenceUnavailable,
         Self::StoreUnavailable,
         Self::CallerUnauthenticated,
         Self::NamespaceUnavailable,
@@ -143,6 +179,7 @@ impl Reason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::PolicyDenied => "PolicyDenied",
             Self::NoRuleMatched => "NoRuleMatched",
             Self::SignalMissing => "SignalMissing",
             Self::SignalInvalid => "SignalInvalid",
@@ -176,6 +213,17 @@ impl Reason {
             Self::ReplayUnsupported => "ReplayUnsupported",
             Self::Replayed => "Replayed",
             Self::InProgress => "InProgress",
+            Self::RequestResourceMismatch => "RequestResourceMismatch",
+            Self::KindMismatch => "KindMismatch",
+            Self::SubresourceMismatch => "SubresourceMismatch",
+            Self::AlreadyExists => "AlreadyExists",
+            Self::ResourceVersionSet => "ResourceVersionSet",
+            Self::NotClaimable => "NotClaimable",
+            Self::NotWatchable => "NotWatchable",
+            Self::ClaimStoreFull => "ClaimStoreFull",
+            Self::ClaimShareUsed => "ClaimShareUsed",
+            Self::ClockSkew => "ClockSkew",
+            Self::EvidenceUnavailable => "EvidenceUnavailable",
             Self::StoreUnavailable => "StoreUnavailable",
             Self::CallerUnauthenticated => "CallerUnauthenticated",
             Self::NamespaceUnavailable => "NamespaceUnavailable",
@@ -189,10 +237,16 @@ impl Reason {
         }
     }
 
+    /// The reason that a word names; a word that is none is a fault of Writ itself.
+    #[must_use]
+    pub fn of_word(word: &str) -> Self {
+        Self::ALL.iter().copied().find(|reason| reason.as_str() == word).unwrap_or(Self::InternalError)
+    }
+
     /// Whether asking again soon may help; such a denial is answered with 429.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::PolicySetChanged | Self::Overloaded)
+        matches!(self, Self::PolicySetChanged | Self::Overloaded | Self::ClaimStoreFull | Self::ClaimShareUsed)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{
     admission::{Operation, Request},
     api::{ResourceRule, RuleOperation},
@@ -75,6 +77,18 @@ impl ResourcePattern {
     }
 }
 
+impl fmt::Display for ResourcePattern {
+    /// As rules write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.resource.as_deref().unwrap_or("*"))?;
+        match &self.subresource {
+            Subresource::Main => Ok(()),
+            Subresource::Named(name) => write!(f, "/{name}"),
+            Subresource::Any => f.write_str("/*"),
+        }
+    }
+}
+
 /// One compiled rule of `matchConstraints.resourceRules`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMatcher {
@@ -122,13 +136,13 @@ impl ResourceMatcher {
         })
     }
 
-    /// Whether the rule matches a request, by the resource that the webhook was called for.
+    /// Whether the rule matches a request that does `operation`, by the resource that the webhook was called for.
     #[must_use]
-    pub fn matches(&self, request: &Request<'_>) -> bool {
+    pub fn matches(&self, request: &Request<'_>, operation: Operation) -> bool {
         let has = |items: &[String], item: &str| items.iter().any(|own| own == "*" || own == item);
         has(&self.groups, &request.resource.group)
             && has(&self.versions, &request.resource.version)
-            && self.matches_operation(request.operation)
+            && self.matches_operation(operation)
             && self.resources.iter().any(|pattern| pattern.matches(&request.resource.resource, &request.sub_resource))
     }
 
@@ -142,6 +156,12 @@ impl ResourceMatcher {
             RuleOperation::Delete => operation == Operation::Delete,
             RuleOperation::Connect => operation == Operation::Connect,
         })
+    }
+
+    /// Operations.
+    #[must_use]
+    pub fn operations(&self) -> &[RuleOperation] {
+        &self.operations
     }
 
     /// API groups; `*` is all.

@@ -8,9 +8,14 @@ use crate::{
 /// policy does not use changes nothing.
 #[must_use]
 pub fn digest(spec: &PolicySpec) -> Digest {
+    Digest::of_value(Domain::Policy, &normal_form(spec))
+}
+
+/// The normal form of a policy version, which its digest is over.
+#[must_use]
+pub fn normal_form(spec: &PolicySpec) -> Value<'static> {
     // INVARIANT: a spec serializes; a policy that did not would share the digest of null and be refused by its pin.
-    let json = serde_json::to_value(spec).unwrap_or_default();
-    Digest::of_value(Domain::Policy, &without_empty(Value::from(json)))
+    without_empty(Value::from(serde_json::to_value(spec).unwrap_or_default()))
 }
 
 /// Removes null, `false`, `""`, `[]` and `{}` at fields. Elements of lists stay, whatever they are: they are literals.

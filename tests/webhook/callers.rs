@@ -10,7 +10,7 @@ use writ::{
     },
 };
 
-use crate::support::{DAY, Options, Protocol, World, client_certificate, request, review, within};
+use crate::support::{Client, DAY, Options, Protocol, World, client_certificate, request, review, within};
 
 struct Authorities {
     ours: Issued,
@@ -53,6 +53,9 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         named("x")(params);
         params.subject_alt_names = vec![SanType::Rfc822Name("kube-apiserver".try_into().unwrap())];
     };
+    let two_names = |params: &mut CertificateParams| {
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "somebody-else");
+    };
     let expired = |params: &mut CertificateParams| {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -72,6 +75,7 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         ("a longer name", Some(client_certificate(&ours, named("kube-apiserver.evil"))), Err("wrong_name")),
         ("another case", Some(client_certificate(&ours, named("Kube-Apiserver"))), Err("wrong_name")),
         ("the server's", Some(client_certificate(&ours, server_usage)), Err("untrusted")),
+        ("two common names", Some(client_certificate(&ours, two_names)), Err("wrong_name")),
         ("expired", Some(client_certificate(&ours, expired)), Err("expired")),
         ("not yet valid", Some(client_certificate(&ours, future)), Err("not_yet_valid")),
     ];
@@ -81,18 +85,16 @@ async fn only_a_pinned_certificate_gets_a_decision() {
             let mut client = world.client(protocol, identity.as_ref()).await;
             let before = world.admission.calls.load(Ordering::SeqCst);
             for path in ["/mutate", "/validate"] {
-                let page = client.try_send(crate::support::post(path, review("fine"))).await;
+                let page = client.post(path, review("fine")).await;
                 match expected {
                     Ok(subject) => {
-                        assert!(page.unwrap().verdict().0, "{name}");
+                        assert!(page.verdict().0, "{name}");
                         let caller = world.admission.last_caller.lock().unwrap().clone();
                         assert_eq!(caller, Some(Caller::Authenticated((*subject).into())), "{name}");
                     }
                     Err(_) => {
-                        let page = page.unwrap();
                         assert_eq!(page.status.as_u16(), 401, "{name} over {protocol:?}");
                         refusals.insert(page.text);
-                        client = world.client(protocol, identity.as_ref()).await;
                     }
                 }
             }
@@ -105,7 +107,7 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         }
     }
     assert_eq!(refusals.len(), 1, "all are told the same: {refusals:?}");
-    for (cause, count) in [("missing", 1), ("untrusted", 2), ("wrong_name", 4), ("expired", 1), ("not_yet_valid", 1)] {
+    for (cause, count) in [("missing", 1), ("untrusted", 2), ("wrong_name", 5), ("expired", 1), ("not_yet_valid", 1)] {
         let series = format!("writ_webhook_callers_refused_total{{cause=\"{cause}\"}}");
         assert_eq!(world.metric(&series), count * 2 * 3, "{cause}");
     }
@@ -131,7 +133,7 @@ async fn a_stranger_is_refused_whatever_it_sends_and_before_its_body() {
         b"POST /validate HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 5000000\r\n\r\n";
     stream.write_all(head).await.unwrap();
     let mut answer = Vec::new();
-    within(async { while matches!(stream.read_buf(&mut answer).await, Ok(read) if read > 0) {} }).await;
+    within(stream.read_buf(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
 }
 
@@ -186,8 +188,7 @@ async fn an_open_connection_is_looked_at_again() {
         params.not_after = date_time_ymd(2095, 1, 1);
     });
     let mut client = world.client(Protocol::H2, Some(&identity)).await;
-    let status =
-        async |client: &mut crate::support::Client| client.post("/mutate", review("fine")).await.status.as_u16();
+    let status = async |client: &mut Client| client.post("/mutate", review("fine")).await.status.as_u16();
     assert_eq!(status(&mut client).await, 200);
     callers.replace(other.certificate.as_bytes()).unwrap();
     assert_eq!(status(&mut client).await, 401, "the authority was exchanged");
@@ -200,4 +201,22 @@ async fn an_open_connection_is_looked_at_again() {
     assert_eq!(status(&mut client).await, 200);
     world.clock.fail();
     assert_eq!(status(&mut client).await, 401, "who cannot tell the time cannot tell who is valid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_is_resumed() {
+    let Authorities { ours, callers, .. } = authorities();
+    let world = World::start(Options { callers: Some(callers), ..Options::default() }).await;
+    let identity = client_certificate(&ours, |_| {});
+    for protocol in Protocol::ALL {
+        // One configuration, so that the client remembers what sessions it is offered.
+        let connector = world.tls(protocol, Some(&identity));
+        for connection in 1..=3 {
+            let tcp = tokio::net::TcpStream::connect(world.address).await.unwrap();
+            let stream = within(connector.connect("writ.test".try_into().unwrap(), tcp)).await.unwrap();
+            assert!(stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Full), "{connection}");
+            let mut client = Client::over(stream, protocol).await;
+            assert!(client.post("/mutate", review("fine")).await.verdict().0);
+        }
+    }
 }

@@ -1,0 +1,539 @@
+//! The type check: gives every node a type, every name its meaning and every call its overloads.
+//!
+//! Chains such as `1 + 1 + 1` or `a.b().c` are walked in a loop; everything else recurses no deeper than the parser's
+//! limit on nesting.
+
+mod macros;
+mod unify;
+
+use std::sync::Arc;
+
+use super::{
+    environment::{Environment, Root, Slot},
+    error::CompileErrorKind,
+    library::{self, Function, Overload},
+    limits::MAX_ERRORS,
+    syntax::ast::{Ast, Element, Entry, Kind, NodeId},
+    types::Type,
+};
+use unify::{Unifier, most_general};
+
+/// What a name or a call turned out to be.
+#[derive(Clone, Debug, Default)]
+pub(in crate::cel) enum Meaning {
+    /// Nothing to know beyond the node itself.
+    #[default]
+    Plain,
+    /// A variable of the macro that is nested `frame` deep; `second` of a pair.
+    Local { frame: u16, second: bool },
+    /// A variable of the environment.
+    Variable(Slot),
+    /// A field of a group: on the node that selects it, or asks for it by `has`.
+    Field(Slot),
+    /// The name of a type.
+    TypeName(&'static str),
+    /// A call with the overloads that may fit.
+    Call { function: &'static Function, overloads: Arc<[&'static Overload]>, namespaced: bool },
+}
+
+/// A checked tree.
+pub(in crate::cel) struct Checked {
+    pub(in crate::cel) ast: Ast,
+    types: Vec<Type>,
+    meanings: Vec<Meaning>,
+}
+
+impl Checked {
+    pub(in crate::cel) fn type_of(&self, id: NodeId) -> &Type {
+        self.types.get(id.index()).unwrap_or(&Type::Dyn)
+    }
+
+    pub(in crate::cel) fn meaning(&self, id: NodeId) -> &Meaning {
+        self.meanings.get(id.index()).unwrap_or(&Meaning::Plain)
+    }
+
+    pub(in crate::cel) fn output(&self) -> &Type {
+        self.type_of(self.ast.root())
+    }
+}
+
+/// An error and where it is, in bytes.
+pub(in crate::cel) type Issue = (u32, CompileErrorKind);
+
+/// Checks a tree against the environment and, where one is given, the type that is wanted of the whole.
+///
+/// # Errors
+/// Everything that is wrong, up to [`MAX_ERRORS`].
+pub(in crate::cel) fn check(ast: Ast, env: &Environment, expected: Option<&Type>) -> Result<Checked, Vec<Issue>> {
+    let count = ast.len();
+    let root = ast.root();
+    let mut checker = Checker {
+        ast: &ast,
+        env,
+        unifier: Unifier::default(),
+        types: vec![Type::Dyn; count],
+        meanings: vec![Meaning::Plain; count],
+        scopes: Vec::new(),
+        literals: Vec::new(),
+        issues: Vec::new(),
+    };
+    checker.check(root);
+    checker.finish(root, expected);
+    let Checker { types, meanings, issues, .. } = checker;
+    if issues.is_empty() { Ok(Checked { ast, types, meanings }) } else { Err(issues) }
+}
+
+/// A macro's variables while its body is checked.
+struct Scope {
+    first: (Arc<str>, Type),
+    second: Option<(Arc<str>, Type)>,
+}
+
+struct Checker<'c> {
+    ast: &'c Ast,
+    env: &'c Environment,
+    unifier: Unifier,
+    types: Vec<Type>,
+    meanings: Vec<Meaning>,
+    scopes: Vec<Scope>,
+    /// List and map literals, whose parts must turn out to be of one type.
+    literals: Vec<NodeId>,
+    issues: Vec<Issue>,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, at: NodeId, kind: CompileErrorKind) {
+        if self.issues.len() < MAX_ERRORS {
+            self.issues.push((self.ast.offset(at), kind));
+        }
+    }
+
+    fn type_of(&self, id: NodeId) -> Type {
+        self.types.get(id.index()).cloned().unwrap_or(Type::Dyn)
+    }
+
+    fn set_type(&mut self, id: NodeId, of: Type) {
+        if let Some(place) = self.types.get_mut(id.index()) {
+            *place = of;
+        }
+    }
+
+    fn set_meaning(&mut self, id: NodeId, meaning: Meaning) {
+        if let Some(place) = self.meanings.get_mut(id.index()) {
+            *place = meaning;
+        }
+    }
+
+    /// Replaces what is left of type parameters, and does what needs final types.
+    fn finish(&mut self, root: NodeId, expected: Option<&Type>) {
+        if let Some(expected) = expected {
+            let found = self.type_of(root);
+            if !self.unifier.assign(&found, expected) {
+                let found = self.unifier.finish(&found);
+                self.report(root, CompileErrorKind::TypeMismatch { expected: expected.clone(), found });
+            }
+        }
+        let types = std::mem::take(&mut self.types);
+        self.types = types.into_iter().map(|of| self.unifier.finish(&of)).collect();
+        for literal in std::mem::take(&mut self.literals) {
+            self.check_homogeneous(literal);
+        }
+        if self.unifier.is_exhausted() {
+            self.issues = vec![(self.ast.offset(root), CompileErrorKind::TooLarge)];
+        }
+    }
+
+    /// Checks a node with all that it continues from.
+    fn check(&mut self, id: NodeId) {
+        let mut chain = vec![id];
+        let mut next = id;
+        while !self.ends_chain(next) {
+            let Some(operand) = self.ast.spine(next) else { break };
+            chain.push(operand);
+            next = operand;
+        }
+        for node in chain.into_iter().rev() {
+            self.check_node(node);
+        }
+    }
+
+    /// Whether the node's operand is no expression: the qualifier of a function, a type or a group.
+    fn ends_chain(&self, id: NodeId) -> bool {
+        match self.ast.kind(id) {
+            Kind::Call { function, target: Some(target), .. } => self.namespaced(*target, function).is_some(),
+            Kind::Select { operand, field, .. } => {
+                self.group_field(*operand, field).is_some() || self.type_name(id).is_some()
+            }
+            Kind::Has { operand, field } => self.group_field(*operand, field).is_some(),
+            _ => false,
+        }
+    }
+
+    fn check_node(&mut self, id: NodeId) {
+        let ast = self.ast;
+        let of = match ast.kind(id) {
+            Kind::Null => Type::Null,
+            Kind::Bool(_) => Type::Bool,
+            Kind::Int(_) => Type::Int,
+            Kind::Uint(_) => Type::Uint,
+            Kind::Double(_) => Type::Double,
+            Kind::String(_) => Type::String,
+            Kind::Bytes(_) => Type::Bytes,
+            Kind::Ident { name, absolute } => self.check_name(id, name, *absolute),
+            Kind::Select { operand, field, optional } => self.check_select(id, *operand, field, *optional),
+            Kind::Has { operand, field } => {
+                if let Some(field) = self.group_field(*operand, field) {
+                    self.use_group_field(id, field);
+                } else {
+                    self.select(id, *operand, field);
+                }
+                Type::Bool
+            }
+            Kind::Index { operand, index, optional } => {
+                self.check(*index);
+                let function = if *optional { "_[?_]" } else { "_[_]" };
+                self.check_call(id, function, false, &[*operand, *index])
+            }
+            Kind::And(left, right) | Kind::Or(left, right) => {
+                self.check(*right);
+                self.expect_bool(*left);
+                self.expect_bool(*right);
+                Type::Bool
+            }
+            Kind::Conditional { condition, truthy, falsy } => {
+                let arguments = [*condition, *truthy, *falsy];
+                arguments.iter().for_each(|argument| self.check(*argument));
+                self.check_call(id, "_?_:_", false, &arguments)
+            }
+            Kind::Call { function, target, arguments } => self.check_named_call(id, function, *target, arguments),
+            Kind::List(elements) => self.check_list(id, elements),
+            Kind::Map(entries) => self.check_map(id, entries),
+            Kind::Macro(form) => self.check_macro(id, form),
+        };
+        self.set_type(id, of);
+    }
+
+    fn expect_bool(&mut self, id: NodeId) {
+        let found = self.type_of(id);
+        if !self.unifier.assign(&found, &Type::Bool) {
+            let found = self.unifier.finish(&found);
+            self.report(id, CompileErrorKind::TypeMismatch { expected: Type::Bool, found });
+        }
+    }
+
+    /// The macro variable called `name`: its frame, whether it is the second of a pair, and its type.
+    fn local(&self, name: &str) -> Option<(u16, bool, &Type)> {
+        self.scopes.iter().enumerate().rev().find_map(|(frame, scope)| {
+            let frame = u16::try_from(frame).ok()?;
+            let second = scope.second.as_ref().filter(|(known, _)| known.as_ref() == name);
+            if let Some((_, of)) = second {
+                return Some((frame, true, of));
+            }
+            (scope.first.0.as_ref() == name).then_some((frame, false, &scope.first.1))
+        })
+    }
+
+    fn check_name(&mut self, id: NodeId, name: &str, absolute: bool) -> Type {
+        if !absolute && let Some((frame, second, of)) = self.local(name) {
+            let of = of.clone();
+            self.set_meaning(id, Meaning::Local { frame, second });
+            return of;
+        }
+        match self.env.root(name) {
+            Some(Root::Variable(slot, of)) => {
+                self.set_meaning(id, Meaning::Variable(*slot));
+                return of.clone();
+            }
+            Some(Root::Group(_)) => {
+                self.report(id, CompileErrorKind::NotAValue(name.to_owned()));
+                return Type::Dyn;
+            }
+            None => {}
+        }
+        if let Some((name, of)) = named_type(name) {
+            self.set_meaning(id, Meaning::TypeName(name));
+            return Type::type_of(of);
+        }
+        self.report(id, CompileErrorKind::UndeclaredVariable(name.to_owned()));
+        Type::Dyn
+    }
+
+    /// The group that `operand` names with its field; the field is `Err` where the group has no such field.
+    fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), (String, String)>> {
+        let Kind::Ident { name, absolute } = self.ast.kind(operand) else { return None };
+        if !absolute && self.local(name).is_some() {
+            return None;
+        }
+        match self.env.root(name)? {
+            Root::Variable(..) => None,
+            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| (name.to_string(), field.to_owned()))),
+        }
+    }
+
+    fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), (String, String)>) -> Type {
+        match field {
+            Ok((slot, of)) => {
+                self.set_meaning(id, Meaning::Field(slot));
+                of
+            }
+            Err((object, field)) => {
+                self.report(id, CompileErrorKind::UndefinedField { object, field });
+                Type::Dyn
+            }
+        }
+    }
+
+    /// The type that a chain of names such as `google.protobuf.Timestamp` names.
+    fn type_name(&self, id: NodeId) -> Option<(&'static str, Type)> {
+        let name = self.qualified_name(id)?;
+        if name.contains('.') { named_type(&name) } else { None }
+    }
+
+    /// A chain of names with dots between them, unless it starts with a macro's variable.
+    fn qualified_name(&self, id: NodeId) -> Option<String> {
+        let mut parts = Vec::new();
+        let mut next = id;
+        loop {
+            match self.ast.kind(next) {
+                Kind::Ident { name, absolute } => {
+                    if !absolute && self.local(name).is_some() {
+                        return None;
+                    }
+                    parts.push(name.as_ref());
+                    parts.reverse();
+                    return Some(parts.join("."));
+                }
+                Kind::Select { operand, field, optional: false } => {
+                    parts.push(field);
+                    next = *operand;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn check_select(&mut self, id: NodeId, operand: NodeId, field: &str, optional: bool) -> Type {
+        if let Some(found) = self.group_field(operand, field) {
+            let of = self.use_group_field(id, found);
+            return if optional { Type::optional(of) } else { of };
+        }
+        if !optional && let Some((name, of)) = self.type_name(id) {
+            self.set_meaning(id, Meaning::TypeName(name));
+            return Type::type_of(of);
+        }
+        let (of, was_optional) = self.select(id, operand, field);
+        if optional || was_optional { Type::optional(of) } else { of }
+    }
+
+    /// The type of a field of what `operand` is, and whether that is an optional.
+    fn select(&mut self, id: NodeId, operand: NodeId, field: &str) -> (Type, bool) {
+        let operand = self.type_of(operand);
+        let operand = self.unifier.resolve(&operand);
+        let (target, was_optional) = match &operand {
+            Type::Optional(inner) => (inner.as_ref(), true),
+            other => (other, false),
+        };
+        let of = match target {
+            Type::Map(_, value) => value.as_ref().clone(),
+            Type::Object(object) => match object.field(field) {
+                Some(of) => of.clone(),
+                None => {
+                    let (object, field) = (object.name().to_owned(), field.to_owned());
+                    self.report(id, CompileErrorKind::UndefinedField { object, field });
+                    Type::Dyn
+                }
+            },
+            Type::Dyn => Type::Dyn,
+            Type::Parameter(_) => {
+                self.unifier.assign(&Type::Dyn, target);
+                Type::Dyn
+            }
+            other => {
+                let of = self.unifier.finish(other);
+                self.report(id, CompileErrorKind::NoFields(of));
+                Type::Dyn
+            }
+        };
+        (of, was_optional)
+    }
+
+    /// The function that `qualifier.name` names, where it names one.
+    fn namespaced(&self, qualifier: NodeId, name: &str) -> Option<&'static Function> {
+        let qualifier = self.qualified_name(qualifier)?;
+        library::function(&format!("{qualifier}.{name}"))
+    }
+
+    fn check_named_call(&mut self, id: NodeId, name: &str, target: Option<NodeId>, arguments: &[NodeId]) -> Type {
+        // The first argument of an operator or a function is the start of the chain, and checked already.
+        let checked = usize::from(target.is_none());
+        let namespaced = target.and_then(|target| self.namespaced(target, name));
+        let rest = if namespaced.is_some() { 0 } else { checked };
+        arguments.iter().skip(rest).for_each(|argument| self.check(*argument));
+        if let Some(function) = namespaced {
+            return self.resolve_call(id, function, false, true, arguments);
+        }
+        let member = target.is_some();
+        let all: Vec<NodeId> = target.into_iter().chain(arguments.iter().copied()).collect();
+        self.check_call(id, name, member, &all)
+    }
+
+    fn check_call(&mut self, id: NodeId, name: &str, member: bool, arguments: &[NodeId]) -> Type {
+        match library::function(name).filter(|function| !function.name.starts_with("@sort")) {
+            Some(function) => self.resolve_call(id, function, member, false, arguments),
+            None => {
+                self.report(id, CompileErrorKind::UndeclaredFunction(name.to_owned()));
+                Type::Dyn
+            }
+        }
+    }
+
+    /// Finds the overloads that fit; the type is that of the first, or `dyn` where they differ.
+    fn resolve_call(
+        &mut self,
+        id: NodeId,
+        function: &'static Function,
+        member: bool,
+        namespaced: bool,
+        arguments: &[NodeId],
+    ) -> Type {
+        let types: Vec<Type> = arguments.iter().map(|argument| self.type_of(*argument)).collect();
+        let mut result: Option<Type> = None;
+        let mut fitting = Vec::new();
+        for overload in function.overloads.iter().filter(|overload| overload.member == member) {
+            let declared = self.unifier.instantiate(overload.parameters.iter().chain([&overload.result]));
+            let Some((of, parameters)) = declared.split_last() else { continue };
+            if !self.unifier.assign_all(&types, parameters) {
+                continue;
+            }
+            fitting.push(overload);
+            let of = self.unifier.resolve(of);
+            result = Some(match result {
+                None => of,
+                Some(known) if known.is_dyn() || known == of => known,
+                Some(_) => Type::Dyn,
+            });
+        }
+        let Some(result) = result else {
+            let types: Vec<String> = types.iter().map(|of| self.unifier.finish(of).to_string()).collect();
+            let arguments = match types.split_first() {
+                Some((target, rest)) if member => format!("{target}.({})", rest.join(", ")),
+                _ => format!("({})", types.join(", ")),
+            };
+            let function = function.name.to_owned();
+            self.report(id, CompileErrorKind::NoMatchingOverload { function, arguments });
+            return Type::Dyn;
+        };
+        self.set_meaning(id, Meaning::Call { function, overloads: fitting.into(), namespaced });
+        result
+    }
+
+    fn check_list(&mut self, id: NodeId, elements: &[Element]) -> Type {
+        let mut joined: Option<Type> = None;
+        for element in elements {
+            self.check(element.value);
+            let of = self.part_type(element.value, element.optional);
+            joined = Some(self.join(element.value, joined, of));
+        }
+        self.literals.push(id);
+        Type::list(joined.unwrap_or_else(|| self.unifier.fresh()))
+    }
+
+    fn check_map(&mut self, id: NodeId, entries: &[Entry]) -> Type {
+        let (mut keys, mut values): (Option<Type>, Option<Type>) = (None, None);
+        for entry in entries {
+            self.check(entry.key);
+            let key = self.type_of(entry.key);
+            keys = Some(self.join(entry.key, keys, key));
+            self.check(entry.value);
+            let value = self.part_type(entry.value, entry.optional);
+            values = Some(self.join(entry.value, values, value));
+        }
+        self.literals.push(id);
+        let key = keys.unwrap_or_else(|| self.unifier.fresh());
+        Type::map(key, values.unwrap_or_else(|| self.unifier.fresh()))
+    }
+
+    /// The type of a part of a literal; an optional part must be an optional.
+    fn part_type(&mut self, id: NodeId, optional: bool) -> Type {
+        let of = self.type_of(id);
+        if !optional {
+            return of;
+        }
+        match self.unifier.resolve(&of) {
+            Type::Optional(inner) => inner.as_ref().clone(),
+            Type::Dyn => Type::Dyn,
+            other => {
+                let found = self.unifier.finish(&other);
+                self.report(id, CompileErrorKind::TypeMismatch { expected: Type::optional(found.clone()), found });
+                Type::Dyn
+            }
+        }
+    }
+
+    fn join(&mut self, at: NodeId, previous: Option<Type>, current: Type) -> Type {
+        let Some(previous) = previous else { return current };
+        if self.unifier.assign(&previous, &current) {
+            return most_general(&previous, &current);
+        }
+        let (expected, found) = (self.unifier.finish(&previous), self.unifier.finish(&current));
+        self.report(at, CompileErrorKind::TypeMismatch { expected, found });
+        Type::Dyn
+    }
+
+    /// Kubernetes refuses literals whose parts have different types, even where one of them is `dyn`.
+    fn check_homogeneous(&mut self, literal: NodeId) {
+        if !self.issues.is_empty() {
+            return;
+        }
+        let ast = self.ast;
+        match ast.kind(literal) {
+            Kind::List(elements) => {
+                self.check_same(elements.iter().map(|element| (element.value, element.optional)));
+            }
+            Kind::Map(entries) => {
+                self.check_same(entries.iter().map(|entry| (entry.key, false)));
+                self.check_same(entries.iter().map(|entry| (entry.value, entry.optional)));
+            }
+            _ => {}
+        }
+    }
+
+    fn check_same(&mut self, parts: impl Iterator<Item = (NodeId, bool)>) {
+        let mut expected: Option<Type> = None;
+        for (id, optional) in parts {
+            let found = match self.type_of(id) {
+                Type::Optional(inner) if optional => inner.as_ref().clone(),
+                other => other,
+            };
+            match &expected {
+                None => expected = Some(found),
+                Some(wanted) if *wanted == found => {}
+                Some(wanted) => {
+                    let kind = CompileErrorKind::TypeMismatch { expected: wanted.clone(), found };
+                    self.report(id, kind);
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The type that a name of CEL stands for.
+fn named_type(name: &str) -> Option<(&'static str, Type)> {
+    Some(match name {
+        "bool" => ("bool", Type::Bool),
+        "bytes" => ("bytes", Type::Bytes),
+        "double" => ("double", Type::Double),
+        "int" => ("int", Type::Int),
+        "uint" => ("uint", Type::Uint),
+        "string" => ("string", Type::String),
+        "null_type" => ("null_type", Type::Null),
+        "list" => ("list", Type::list(Type::Dyn)),
+        "map" => ("map", Type::map(Type::Dyn, Type::Dyn)),
+        "type" => ("type", Type::type_of(Type::Dyn)),
+        "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
+        "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
+        "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
+        _ => return None,
+    })
+}

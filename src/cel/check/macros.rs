@@ -1,0 +1,136 @@
+use super::{
+    super::{
+        error::CompileErrorKind,
+        library,
+        syntax::ast::{Macro, MacroKind, NodeId},
+        types::Type,
+    },
+    Checker, Meaning, Scope,
+};
+
+impl Checker<'_> {
+    /// The type of a macro; its range is checked already.
+    pub(super) fn check_macro(&mut self, id: NodeId, form: &Macro) -> Type {
+        match form.kind {
+            MacroKind::OptMap | MacroKind::OptFlatMap => return self.check_optional(form),
+            MacroKind::SortBy => return self.check_sort(id, form),
+            _ => {}
+        }
+        let (first, second) = self.variables_of(form);
+        self.scopes.push(Scope {
+            first: (form.variable.clone(), first.clone()),
+            second: form.second.clone().map(|name| (name, second)),
+        });
+        if let Some(filter) = form.filter {
+            self.check(filter);
+            self.expect_bool(filter);
+        }
+        let body = form.body.map(|body| {
+            self.check(body);
+            (body, self.type_of(body))
+        });
+        self.scopes.pop();
+        match (form.kind, body) {
+            (MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne, Some((body, _))) => {
+                self.expect_bool(body);
+                Type::Bool
+            }
+            (MacroKind::ToMap, Some((_, of))) => Type::map(first, of),
+            (MacroKind::ToEntries, Some((body, of))) => self.check_entries(body, &of),
+            (_, Some((_, of))) => Type::list(of),
+            // `filter` keeps the elements themselves.
+            (_, None) => Type::list(first),
+        }
+    }
+
+    /// The types of a macro's variables; the second is of use to the two-variable forms alone.
+    fn variables_of(&mut self, form: &Macro) -> (Type, Type) {
+        let range = self.type_of(form.range);
+        let range = self.unifier.resolve(&range);
+        let pair = form.second.is_some();
+        match &range {
+            Type::List(element) if pair => (Type::Int, element.as_ref().clone()),
+            Type::List(element) => (element.as_ref().clone(), Type::Dyn),
+            Type::Map(key, value) => (key.as_ref().clone(), value.as_ref().clone()),
+            Type::Dyn => (Type::Dyn, Type::Dyn),
+            Type::Parameter(_) => {
+                self.unifier.assign(&Type::Dyn, &range);
+                (Type::Dyn, Type::Dyn)
+            }
+            other => {
+                let found = self.unifier.finish(other);
+                self.report(form.range, CompileErrorKind::NotIterable(found));
+                (Type::Dyn, Type::Dyn)
+            }
+        }
+    }
+
+    fn check_entries(&mut self, body: NodeId, of: &Type) -> Type {
+        let entries = Type::map(self.unifier.fresh(), self.unifier.fresh());
+        if !self.unifier.assign(of, &entries) {
+            let found = self.unifier.finish(of);
+            let expected = Type::map(Type::Dyn, Type::Dyn);
+            self.report(body, CompileErrorKind::TypeMismatch { expected, found });
+        }
+        self.unifier.resolve(&entries)
+    }
+
+    /// The value type of the optional that `id` is, or of `dyn`.
+    fn value_of_optional(&mut self, id: NodeId) -> Type {
+        let value = self.unifier.fresh();
+        let of = self.type_of(id);
+        if !self.unifier.assign(&of, &Type::optional(value.clone())) {
+            let found = self.unifier.finish(&of);
+            self.report(id, CompileErrorKind::TypeMismatch { expected: Type::optional(Type::Dyn), found });
+        }
+        self.unifier.resolve(&value)
+    }
+
+    fn check_optional(&mut self, form: &Macro) -> Type {
+        let value = self.value_of_optional(form.range);
+        self.scopes.push(Scope { first: (form.variable.clone(), value), second: None });
+        let of = form.body.map_or(Type::Dyn, |body| {
+            self.check(body);
+            self.type_of(body)
+        });
+        self.scopes.pop();
+        match (form.kind, form.body) {
+            (MacroKind::OptFlatMap, Some(body)) => {
+                let inner = self.value_of_optional(body);
+                Type::optional(inner)
+            }
+            _ => Type::optional(of),
+        }
+    }
+
+    fn check_sort(&mut self, id: NodeId, form: &Macro) -> Type {
+        let (element, _) = self.variables_of(form);
+        self.scopes.push(Scope { first: (form.variable.clone(), element), second: None });
+        let key = form.body.map_or(Type::Dyn, |body| {
+            self.check(body);
+            self.type_of(body)
+        });
+        self.scopes.pop();
+        let Some(function) = library::function("@sortByAssociatedKeys") else { return Type::Dyn };
+        let types = [self.type_of(form.range), Type::list(key)];
+        let mut fitting = Vec::new();
+        let mut result = None;
+        for overload in &function.overloads {
+            let declared = self.unifier.instantiate(overload.parameters.iter().chain([&overload.result]));
+            let Some((of, parameters)) = declared.split_last() else { continue };
+            if self.unifier.assign_all(&types, parameters) {
+                fitting.push(overload);
+                let of = self.unifier.resolve(of);
+                result.get_or_insert(of);
+            }
+        }
+        let Some(result) = result else {
+            let types: Vec<String> = types.iter().map(|of| self.unifier.finish(of).to_string()).collect();
+            let (function, arguments) = ("sortBy".to_owned(), types.join(", "));
+            self.report(id, CompileErrorKind::NoMatchingOverload { function, arguments });
+            return Type::Dyn;
+        };
+        self.set_meaning(id, Meaning::Call { function, overloads: fitting.into(), namespaced: false });
+        result
+    }
+}

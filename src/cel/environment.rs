@@ -1,0 +1,167 @@
+//! What an expression may name, and where its values come from.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{
+    error::{EvaluationError, EvaluationErrorKind},
+    fuel::Fuel,
+    types::Type,
+    value::Value,
+};
+
+/// The place of a variable in an [`Environment`]; activations are asked by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Slot(u32);
+
+impl Slot {
+    /// The place as an index, from 0 in the order of declaration.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The declared variables of an expression.
+///
+/// Declaring more never moves a slot: a program that was compiled with fewer variables runs with the activation of
+/// more.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    roots: BTreeMap<Arc<str>, Root>,
+    slots: Vec<Arc<str>>,
+}
+
+/// What a name of the outermost scope stands for.
+#[derive(Clone, Debug)]
+pub(in crate::cel) enum Root {
+    Variable(Slot, Type),
+    /// Fields that are variables of their own; the group itself is no value.
+    Group(BTreeMap<Arc<str>, (Slot, Type)>),
+}
+
+impl Environment {
+    /// An environment without variables.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Declares a variable, in the place of an earlier one of its name.
+    #[must_use]
+    pub fn variable(mut self, name: &str, of: Type) -> Self {
+        let slot = self.slot_for(name.to_owned());
+        self.roots.insert(name.into(), Root::Variable(slot, of));
+        self
+    }
+
+    /// Declares a group: a name whose fields are variables of their own, each asked for only when it is read. Any
+    /// other field is a compile error, and so is using the group itself as a value.
+    #[must_use]
+    pub fn group<N: AsRef<str>>(mut self, name: &str, fields: impl IntoIterator<Item = (N, Type)>) -> Self {
+        self.roots.insert(name.into(), Root::Group(BTreeMap::new()));
+        for (field, of) in fields {
+            self = self.field(name, field.as_ref(), of);
+        }
+        self
+    }
+
+    /// Adds a field to a group, which is declared where it is not there yet.
+    #[must_use]
+    pub fn field(mut self, group: &str, field: &str, of: Type) -> Self {
+        let slot = self.slot_for(format!("{group}.{field}"));
+        match self.roots.get_mut(group) {
+            Some(Root::Group(fields)) => {
+                fields.insert(field.into(), (slot, of));
+            }
+            _ => {
+                self.roots.insert(group.into(), Root::Group(BTreeMap::from([(field.into(), (slot, of))])));
+            }
+        }
+        self
+    }
+
+    fn slot_for(&mut self, name: String) -> Slot {
+        let slot = Slot(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
+        self.slots.push(name.into());
+        slot
+    }
+
+    /// The slot of a variable.
+    #[must_use]
+    pub fn slot(&self, name: &str) -> Option<Slot> {
+        match self.roots.get(name)? {
+            Root::Variable(slot, _) => Some(*slot),
+            Root::Group(_) => None,
+        }
+    }
+
+    /// The slot of a field of a group.
+    #[must_use]
+    pub fn field_slot(&self, group: &str, field: &str) -> Option<Slot> {
+        match self.roots.get(group)? {
+            Root::Variable(..) => None,
+            Root::Group(fields) => fields.get(field).map(|(slot, _)| *slot),
+        }
+    }
+
+    /// The number of slots.
+    #[must_use]
+    pub fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The name of a slot, for example `object` or `variables.image`.
+    #[must_use]
+    pub fn name(&self, slot: Slot) -> &str {
+        self.slots.get(slot.index()).map_or("", AsRef::as_ref)
+    }
+
+    pub(in crate::cel) fn root(&self, name: &str) -> Option<&Root> {
+        self.roots.get(name)
+    }
+}
+
+/// Gives an evaluation the values of its variables.
+pub trait Activation<'a> {
+    /// The value of `slot`. It may be computed here, by another program on the same `fuel`; keeping it for the next
+    /// time is up to the implementation, which is asked once for each time that the expression reads the variable.
+    ///
+    /// # Errors
+    /// Any error becomes the error of reading the variable; `||`, `&&` and the macros absorb it where they absorb
+    /// others. [`EvaluationErrorKind::MissingVariable`] is for a slot without a value.
+    fn resolve(&self, slot: Slot, fuel: &mut Fuel) -> Result<Value<'a>, EvaluationError>;
+}
+
+/// Values by slot.
+#[derive(Clone, Debug, Default)]
+pub struct Bindings<'a> {
+    values: Vec<Option<Value<'a>>>,
+}
+
+impl<'a> Bindings<'a> {
+    /// No value for any slot.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the value of `slot`.
+    pub fn set(&mut self, slot: Slot, value: impl Into<Value<'a>>) {
+        if self.values.len() <= slot.index() {
+            self.values.resize(slot.index() + 1, None);
+        }
+        if let Some(place) = self.values.get_mut(slot.index()) {
+            *place = Some(value.into());
+        }
+    }
+}
+
+impl<'a> Activation<'a> for Bindings<'a> {
+    #[inline]
+    fn resolve(&self, slot: Slot, _: &mut Fuel) -> Result<Value<'a>, EvaluationError> {
+        match self.values.get(slot.index()) {
+            Some(Some(value)) => Ok(value.clone()),
+            _ => Err(EvaluationErrorKind::MissingVariable(format!("slot {}", slot.index())).into()),
+        }
+    }
+}

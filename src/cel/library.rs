@@ -1,0 +1,294 @@
+//! The functions of the language, one file for each library.
+//!
+//! A library is one declaration table: names, types, cost and implementation stand side by side, and adding a library
+//! is adding a file to [`LIBRARIES`]. Overloads stand in the order of cel-go, because the checker tries them in turn.
+
+mod collections;
+mod conversions;
+mod lists;
+mod operators;
+mod optional;
+mod regex;
+mod strings;
+mod text;
+mod time;
+
+use std::{collections::BTreeMap, sync::LazyLock};
+
+use super::{error::EvaluationErrorKind, fuel::Fuel, types::Type, value::Value};
+
+pub(in crate::cel) use conversions::CONVERSIONS;
+pub(in crate::cel) use regex::{Pattern, RegexFunction};
+
+/// Every library; each adds the overloads of its functions.
+const LIBRARIES: &[fn(&mut Declarations)] = &[
+    operators::declare,
+    collections::declare,
+    conversions::declare,
+    text::declare,
+    time::declare,
+    optional::declare,
+    strings::declare,
+    lists::declare,
+    regex::declare,
+];
+
+static REGISTRY: LazyLock<BTreeMap<&'static str, Function>> = LazyLock::new(|| {
+    let mut declarations = Declarations::default();
+    for declare in LIBRARIES {
+        declare(&mut declarations);
+    }
+    declarations.functions
+});
+
+/// The function called `name`.
+pub(in crate::cel) fn function(name: &str) -> Option<&'static Function> {
+    REGISTRY.get(name)
+}
+
+/// Computes a result from arguments whose types may still be wrong, where the checker could not know them.
+pub(in crate::cel) type Apply = for<'a> fn(&mut Fuel, &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind>;
+
+/// A function with all its overloads.
+#[derive(Debug)]
+pub(in crate::cel) struct Function {
+    pub(in crate::cel) name: &'static str,
+    pub(in crate::cel) overloads: Vec<Overload>,
+    /// The cost where more than one overload remains after the type check. Kubernetes counts by function name and
+    /// keeps the cost of the function, cel-go counts by overload and charges 1.
+    pub(in crate::cel) undecided: Cost,
+    /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
+    pub(in crate::cel) singleton: bool,
+}
+
+/// One signature of a function.
+#[derive(Debug)]
+pub(in crate::cel) struct Overload {
+    pub(in crate::cel) member: bool,
+    pub(in crate::cel) parameters: Vec<Type>,
+    pub(in crate::cel) result: Type,
+    pub(in crate::cel) cost: Cost,
+    pub(in crate::cel) apply: Apply,
+}
+
+impl Overload {
+    /// Whether values of these types may be passed; type parameters are erased, as at run time in cel-go.
+    pub(in crate::cel) fn accepts(&self, arguments: &[Value<'_>]) -> bool {
+        self.parameters.len() == arguments.len()
+            && self.parameters.iter().zip(arguments).all(|(wanted, value)| is_of(wanted, value))
+    }
+}
+
+fn is_of(wanted: &Type, value: &Value<'_>) -> bool {
+    match wanted {
+        Type::Dyn | Type::Parameter(_) => true,
+        Type::Null => matches!(value, Value::Null),
+        Type::Bool => matches!(value, Value::Bool(_)),
+        Type::Int => matches!(value, Value::Int(_)),
+        Type::Uint => matches!(value, Value::Uint(_)),
+        Type::Double => matches!(value, Value::Double(_)),
+        Type::String => matches!(value, Value::String(_)),
+        Type::Bytes => matches!(value, Value::Bytes(_)),
+        Type::Timestamp => matches!(value, Value::Timestamp(_)),
+        Type::Duration => matches!(value, Value::Duration(_)),
+        Type::List(_) => matches!(value, Value::List(_)),
+        Type::Map(..) | Type::Object(_) => matches!(value, Value::Map(_)),
+        Type::Optional(_) => matches!(value, Value::Optional(_)),
+        Type::Type(_) => matches!(value, Value::Type(_)),
+    }
+}
+
+/// Whether `value` may stand where `wanted` was declared.
+pub(in crate::cel) fn fits(wanted: &Type, value: &Value<'_>) -> bool {
+    is_of(wanted, value)
+}
+
+/// Collects the declarations of all libraries.
+#[derive(Default)]
+pub(in crate::cel) struct Declarations {
+    functions: BTreeMap<&'static str, Function>,
+}
+
+impl Declarations {
+    /// The function called `name`, to add overloads to.
+    fn function(&mut self, name: &'static str) -> &mut Function {
+        self.functions.entry(name).or_insert_with(|| Function {
+            name,
+            overloads: Vec::new(),
+            undecided: Cost::Unit,
+            singleton: false,
+        })
+    }
+}
+
+impl Function {
+    /// Adds an overload that is called as `name(…)`.
+    fn global<const N: usize>(&mut self, parameters: [Type; N], result: Type, cost: Cost, apply: Apply) -> &mut Self {
+        let overload = Overload { member: false, parameters: parameters.into(), result, cost, apply };
+        self.overloads.push(overload);
+        self
+    }
+
+    /// Adds an overload that is called as `target.name(…)`; the first parameter is the target.
+    fn method<const N: usize>(&mut self, parameters: [Type; N], result: Type, cost: Cost, apply: Apply) -> &mut Self {
+        let overload = Overload { member: true, parameters: parameters.into(), result, cost, apply };
+        self.overloads.push(overload);
+        self
+    }
+
+    fn singleton(&mut self) -> &mut Self {
+        self.singleton = true;
+        self
+    }
+
+    fn undecided(&mut self, cost: Cost) -> &mut Self {
+        self.undecided = cost;
+        self
+    }
+}
+
+/// The error for arguments that no overload takes.
+pub(in crate::cel) fn no_such_overload(function: &'static str, arguments: &[Value<'_>]) -> EvaluationErrorKind {
+    let types: Vec<&str> = arguments.iter().map(Value::type_name).collect();
+    EvaluationErrorKind::NoSuchOverload { function, arguments: types.join(", ") }
+}
+
+/// What a call costs at run time, as cel-go's cost tracker and Kubernetes' `library.CostEstimator` count it. Numbers
+/// are indexes of arguments, the target being argument 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Cost {
+    /// 1
+    Unit,
+    /// A tenth of the size of the argument.
+    Scan(usize),
+    /// A fifth of the size of the argument: read and written.
+    Copy(usize),
+    /// A tenth of the sizes of both arguments.
+    Concatenate,
+    /// A tenth of the smaller of both arguments.
+    Compare,
+    /// The product of a tenth of each.
+    Contains,
+    /// A tenth of the text times a quarter of the pattern.
+    Match,
+    /// The size of the list on the right.
+    InList,
+    /// One for each scalar inside the argument, a tenth for each byte of text.
+    Traverse,
+    /// A fifth of the size of the result.
+    Join,
+    /// A new list of the size of the result.
+    NewList,
+    /// A new list of the size of the target, times the depth.
+    Flatten,
+    /// Every element of the argument compared with every other.
+    SelfCompare(usize),
+}
+
+/// cel-go's `common.StringTraversalCostFactor`.
+const TRAVERSAL: f64 = 0.1;
+/// cel-go's `common.RegexStringLengthCostFactor`.
+const REGEX: f64 = 0.25;
+/// cel-go's `common.ListCreateBaseCost`, with the call itself.
+const NEW_LIST: u64 = 11;
+
+/// The smallest whole number that is at least `factor` times `size`, in the arithmetic of the API server.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "as in cel-go"
+)]
+pub(in crate::cel) fn part(size: u64, factor: f64) -> u64 {
+    (size as f64 * factor).ceil() as u64
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "as in cel-go"
+)]
+fn whole(size: u64, factor: f64) -> u64 {
+    (size as f64 * factor) as u64
+}
+
+impl Cost {
+    /// The cost of a call; an argument or a result that is an error is `None` and counts as size 1.
+    pub(in crate::cel) fn of(
+        self,
+        fuel: &mut Fuel,
+        arguments: &[Option<&Value<'_>>],
+        result: Option<&Value<'_>>,
+    ) -> Result<u64, EvaluationErrorKind> {
+        let value = |index: usize| arguments.get(index).copied().flatten();
+        let size = |index: usize| value(index).map_or(1, Value::size);
+        Ok(match self {
+            Self::Unit => 1,
+            Self::Scan(index) => part(size(index), TRAVERSAL),
+            Self::Copy(index) => part(size(index), 2.0 * TRAVERSAL),
+            Self::Concatenate => part(size(0).saturating_add(size(1)), TRAVERSAL),
+            Self::Compare => part(size(0).min(size(1)), TRAVERSAL),
+            Self::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
+            Self::Match => match_cost(size(0), size(1)),
+            Self::InList => size(1),
+            Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
+            Self::Join => part(result.map_or(1, Value::size), 2.0 * TRAVERSAL),
+            Self::NewList => result.map_or(1, Value::size).saturating_add(NEW_LIST),
+            Self::Flatten => {
+                let depth = match value(1) {
+                    #[expect(clippy::cast_precision_loss, reason = "as in cel-go")]
+                    Some(Value::Int(depth)) => *depth as f64,
+                    _ => 1.0,
+                };
+                let factor = if depth < 0.0 { 1.0 } else { depth };
+                whole(size(0), factor).saturating_add(NEW_LIST)
+            }
+            Self::SelfCompare(index) => {
+                let elements = size(index);
+                let first = match value(index) {
+                    Some(Value::List(list)) => list.element(0),
+                    _ => None,
+                };
+                let is_text = matches!(first, Some(Value::String(_) | Value::Bytes(_)));
+                let factor = if is_text { 2.0 + TRAVERSAL } else { 2.0 };
+                whole(elements.saturating_mul(elements), factor).saturating_add(NEW_LIST)
+            }
+        })
+    }
+}
+
+/// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
+pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
+    part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
+}
+
+/// The cost of equality: a tenth of the smaller side, however deep it is.
+pub(in crate::cel) fn equality_cost(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> u64 {
+    let size = |value: Option<&Value<'_>>| value.map_or(1, Value::size);
+    part(size(a).min(size(b)), TRAVERSAL)
+}
+
+/// Kubernetes' `traversalCost`; depth is bounded by that of values.
+fn traverse(fuel: &mut Fuel, value: &Value<'_>) -> Result<u64, EvaluationErrorKind> {
+    fuel.toil(1)?;
+    Ok(match value {
+        Value::String(text) => whole(text.len() as u64, TRAVERSAL),
+        Value::Bytes(bytes) => whole(bytes.len() as u64, TRAVERSAL),
+        Value::List(list) => {
+            let mut cost: u64 = 0;
+            for item in list.iter() {
+                cost = cost.saturating_add(traverse(fuel, &item)?);
+            }
+            cost
+        }
+        Value::Map(map) => {
+            let mut cost: u64 = 0;
+            for (key, item) in map.iter() {
+                cost = cost.saturating_add(traverse(fuel, &key)?).saturating_add(traverse(fuel, &item)?);
+            }
+            cost
+        }
+        _ => 1,
+    })
+}

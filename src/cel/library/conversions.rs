@@ -1,0 +1,189 @@
+//! Conversions between types, and `type` and `dyn`.
+
+use super::{
+    super::{
+        error::EvaluationErrorKind,
+        fuel::Fuel,
+        types::Type,
+        value::{Blob, Duration, Text, Timestamp, Value},
+    },
+    Cost, Declarations, no_such_overload,
+};
+
+type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
+
+pub(super) fn declare(into: &mut Declarations) {
+    let a = Type::Parameter(0);
+    into.function("type").singleton().global([a.clone()], Type::type_of(a.clone()), Cost::Unit, type_of);
+    into.function("dyn").singleton().global([a], Type::Dyn, Cost::Unit, identity);
+    let scan = Cost::Scan(0);
+    convert(into, "bool", Type::Bool, to_bool, &[(Type::Bool, Cost::Unit), (Type::String, Cost::Unit)]);
+    convert(into, "bytes", Type::Bytes, to_bytes, &[(Type::Bytes, Cost::Unit), (Type::String, scan)]);
+    let units = |types: &[Type]| types.iter().map(|of| (of.clone(), Cost::Unit)).collect::<Vec<_>>();
+    let from = units(&[Type::Double, Type::Int, Type::String, Type::Uint]);
+    convert(into, "double", Type::Double, to_double, &from);
+    convert(into, "duration", Type::Duration, to_duration, &units(&[Type::Duration, Type::String]));
+    let from = units(&[Type::Int, Type::Double, Type::Duration, Type::String, Type::Timestamp, Type::Uint]);
+    convert(into, "int", Type::Int, to_int, &from);
+    let mut from = units(&[Type::String, Type::Bool]);
+    from.push((Type::Bytes, scan));
+    from.extend(units(&[Type::Double, Type::Duration, Type::Int, Type::Timestamp, Type::Uint]));
+    convert(into, "string", Type::String, to_string, &from);
+    convert(into, "timestamp", Type::Timestamp, to_timestamp, &units(&[Type::Timestamp, Type::Int, Type::String]));
+    convert(into, "uint", Type::Uint, to_uint, &units(&[Type::Uint, Type::Double, Type::Int, Type::String]));
+}
+
+fn convert(into: &mut Declarations, name: &'static str, result: Type, apply: super::Apply, from: &[(Type, Cost)]) {
+    let function = into.function(name);
+    for (of, cost) in from {
+        function.global([of.clone()], result.clone(), *cost, apply);
+    }
+}
+
+/// The functions whose calls on constants are constants themselves.
+pub(in crate::cel) const CONVERSIONS: &[&str] =
+    &["bool", "bytes", "double", "duration", "dyn", "int", "string", "timestamp", "type", "uint"];
+
+fn failed(from: &'static str, to: &'static str) -> EvaluationErrorKind {
+    EvaluationErrorKind::Conversion { from, to }
+}
+
+fn identity<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    arguments.first().cloned().ok_or_else(|| no_such_overload("dyn", arguments))
+}
+
+fn type_of<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let value = arguments.first().ok_or_else(|| no_such_overload("type", arguments))?;
+    Ok(Value::Type(value.type_name()))
+}
+
+fn to_bool<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::Bool(value)] => Ok(Value::Bool(*value)),
+        [Value::String(text)] => match &**text {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(Value::Bool(true)),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(Value::Bool(false)),
+            _ => Err(failed("string", "bool")),
+        },
+        _ => Err(no_such_overload("bool", arguments)),
+    }
+}
+
+fn to_bytes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::Bytes(bytes)] => Ok(Value::Bytes(bytes.clone())),
+        [Value::String(Text::Borrowed(text))] => Ok(Value::Bytes(Blob::Borrowed(text.as_bytes()))),
+        [Value::String(text)] => {
+            fuel.scan(text.len())?;
+            Ok(Value::Bytes(Blob::Owned(text.as_bytes().into())))
+        }
+        _ => Err(no_such_overload("bytes", arguments)),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
+fn to_double<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::Double(value)] => Ok(Value::Double(*value)),
+        [Value::Int(value)] => Ok(Value::Double(*value as f64)),
+        [Value::Uint(value)] => Ok(Value::Double(*value as f64)),
+        [Value::String(text)] => parse_double(text).map(Value::Double).ok_or(failed("string", "double")),
+        _ => Err(no_such_overload("double", arguments)),
+    }
+}
+
+/// A decimal text, `Inf` or `NaN`; one that is too large for a finite double is refused, as in Go.
+fn parse_double(text: &str) -> Option<f64> {
+    let value: f64 = text.parse().ok()?;
+    let says_infinite = text.contains(['i', 'I']);
+    (value.is_finite() || value.is_nan() || says_infinite).then_some(value)
+}
+
+fn to_duration<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::Duration(value)] => Ok(Value::Duration(*value)),
+        [Value::String(text)] => Duration::parse(text).map(Value::Duration).ok_or(failed("string", "duration")),
+        _ => Err(no_such_overload("duration", arguments)),
+    }
+}
+
+fn to_timestamp<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::Timestamp(value)] => Ok(Value::Timestamp(*value)),
+        [Value::Int(seconds)] => {
+            Timestamp::new(*seconds, 0).map(Value::Timestamp).ok_or(EvaluationErrorKind::Overflow("timestamp"))
+        }
+        [Value::String(text)] => Timestamp::parse(text).map(Value::Timestamp).ok_or(failed("string", "timestamp")),
+        _ => Err(no_such_overload("timestamp", arguments)),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
+fn to_int<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
+    let overflow = EvaluationErrorKind::Overflow("int");
+    match arguments {
+        [Value::Int(value)] => Ok(Value::Int(*value)),
+        // Both ends are excluded, as in cel-go.
+        [Value::Double(value)] if *value > -LIMIT && *value < LIMIT => Ok(Value::Int(*value as i64)),
+        [Value::Double(_)] => Err(overflow),
+        [Value::Uint(value)] => i64::try_from(*value).map(Value::Int).map_err(|_| overflow),
+        [Value::Duration(value)] => Ok(Value::Int(value.nanos())),
+        [Value::Timestamp(value)] => Ok(Value::Int(value.seconds())),
+        [Value::String(text)] => text.parse().map(Value::Int).map_err(|_| failed("string", "int")),
+        _ => Err(no_such_overload("int", arguments)),
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+fn to_uint<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    const LIMIT: f64 = 18_446_744_073_709_551_616.0;
+    let overflow = EvaluationErrorKind::Overflow("uint");
+    match arguments {
+        [Value::Uint(value)] => Ok(Value::Uint(*value)),
+        [Value::Double(value)] if *value >= 0.0 && *value < LIMIT => Ok(Value::Uint(*value as u64)),
+        [Value::Double(_)] => Err(overflow),
+        [Value::Int(value)] => u64::try_from(*value).map(Value::Uint).map_err(|_| overflow),
+        [Value::String(text)] if !text.starts_with('+') => {
+            text.parse().map(Value::Uint).map_err(|_| failed("string", "uint"))
+        }
+        [Value::String(_)] => Err(failed("string", "uint")),
+        _ => Err(no_such_overload("uint", arguments)),
+    }
+}
+
+fn to_string<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    Ok(match arguments {
+        [Value::String(text)] => Value::String(text.clone()),
+        [Value::Bool(value)] => Value::from(if *value { "true" } else { "false" }),
+        [Value::Bytes(bytes)] => {
+            fuel.scan(bytes.len())?;
+            let text = std::str::from_utf8(bytes).map_err(|_| failed("bytes", "string"))?;
+            Value::from(text.to_owned())
+        }
+        [Value::Double(value)] => Value::from(shortest(*value)),
+        [Value::Int(value)] => Value::from(value.to_string()),
+        [Value::Uint(value)] => Value::from(value.to_string()),
+        [Value::Duration(value)] => Value::from(value.to_string()),
+        [Value::Timestamp(value)] => Value::from(value.to_string()),
+        _ => return Err(no_such_overload("string", arguments)),
+    })
+}
+
+/// A double as Go's `%g` writes it: the shortest digits that read back, with an exponent below 1e-4 and from 1e6.
+fn shortest(value: f64) -> String {
+    if value.is_nan() {
+        return "NaN".to_owned();
+    }
+    if value.is_infinite() {
+        return if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
+    }
+    let scientific = format!("{value:e}");
+    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+    let exponent: i32 = exponent.parse().unwrap_or_default();
+    if value == 0.0 || (-4..6).contains(&exponent) {
+        return format!("{value}");
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{digits}e{sign}{:02}", exponent.abs())
+}

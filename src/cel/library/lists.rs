@@ -1,0 +1,312 @@
+//! The list functions of Kubernetes and of cel-go's list extension in version 3.
+//!
+//! `sortBy` is a macro; what it calls, `@sortByAssociatedKeys`, cannot be named by an expression.
+
+use std::cmp::Ordering;
+
+use super::{
+    super::{
+        error::EvaluationErrorKind,
+        fuel::Fuel,
+        types::Type,
+        value::{Duration, List, Value, compare, equal},
+    },
+    Apply, Cost, Declarations, no_such_overload,
+};
+
+type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
+
+/// The longest list that `lists.range` makes, as in cel-go.
+const MAX_RANGE: i64 = 1_000_000;
+
+pub(super) fn declare(into: &mut Declarations) {
+    let a = Type::Parameter(0);
+    let list = Type::list(a.clone());
+    kubernetes(into, &a, &list);
+    into.function("slice").method([list.clone(), Type::Int, Type::Int], list.clone(), Cost::NewList, slice);
+    into.function("flatten").method([Type::list(list.clone())], list.clone(), Cost::Flatten, flatten).method(
+        [Type::list(Type::Dyn), Type::Int],
+        Type::list(Type::Dyn),
+        Cost::Flatten,
+        flatten,
+    );
+    into.function("lists.range").global([Type::Int], Type::list(Type::Int), Cost::NewList, range);
+    into.function("reverse").method([list.clone()], list.clone(), Cost::NewList, reverse);
+    into.function("distinct").method([list.clone()], list.clone(), Cost::SelfCompare(0), distinct);
+    for of in
+        [Type::Int, Type::Uint, Type::Double, Type::Bool, Type::Duration, Type::Timestamp, Type::String, Type::Bytes]
+    {
+        let sorted = Type::list(of.clone());
+        into.function("sort").singleton().method([sorted.clone()], sorted.clone(), Cost::SelfCompare(0), sort);
+        let by = into.function("@sortByAssociatedKeys").singleton();
+        by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by);
+    }
+}
+
+fn kubernetes(into: &mut Declarations, a: &Type, list: &Type) {
+    let comparable =
+        [Type::Int, Type::Uint, Type::Double, Type::Bool, Type::Duration, Type::Timestamp, Type::String, Type::Bytes];
+    for of in comparable {
+        let list = Type::list(of.clone());
+        let cost = Cost::Traverse;
+        into.function("isSorted").undecided(cost).method([list.clone()], Type::Bool, cost, is_sorted);
+        into.function("max").undecided(cost).method([list.clone()], of.clone(), cost, max);
+        into.function("min").undecided(cost).method([list], of, cost, min);
+    }
+    let summable: [(Type, Apply); 4] =
+        [(Type::Int, sum_int), (Type::Uint, sum_uint), (Type::Double, sum_double), (Type::Duration, sum_duration)];
+    for (of, apply) in summable {
+        let function = into.function("sum").undecided(Cost::Traverse);
+        function.method([Type::list(of.clone())], of, Cost::Traverse, apply);
+    }
+    into.function("indexOf").method([list.clone(), a.clone()], Type::Int, Cost::Traverse, index_of);
+    into.function("lastIndexOf").method([list.clone(), a.clone()], Type::Int, Cost::Traverse, last_index_of);
+    let includes = into.function("includes").undecided(Cost::Traverse);
+    includes.method([Type::Dyn, Type::Dyn], Type::Bool, Cost::Traverse, self::includes);
+}
+
+fn target<'a, 'v>(name: &'static str, arguments: &'v [Value<'a>]) -> Result<&'v List<'a>, EvaluationErrorKind> {
+    match arguments {
+        [Value::List(list), ..] => Ok(list),
+        _ => Err(no_such_overload(name, arguments)),
+    }
+}
+
+fn ordered(fuel: &mut Fuel, name: &'static str, a: &Value<'_>, b: &Value<'_>) -> Result<Ordering, EvaluationErrorKind> {
+    fuel.toil(1)?;
+    compare(fuel, a, b)?.ok_or_else(|| {
+        let types = format!("{}, {}", a.type_name(), b.type_name());
+        EvaluationErrorKind::NoSuchOverload { function: name, arguments: types }
+    })
+}
+
+fn comparable(name: &'static str, value: &Value<'_>) -> Result<(), EvaluationErrorKind> {
+    match value {
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Type(_) | Value::Optional(_) => {
+            let arguments = value.type_name().to_owned();
+            Err(EvaluationErrorKind::NoSuchOverload { function: name, arguments })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_sorted<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let list = target("isSorted", arguments)?;
+    let mut previous: Option<Value<'a>> = None;
+    for next in list.iter() {
+        comparable("isSorted", &next)?;
+        if let Some(previous) = &previous
+            && ordered(fuel, "isSorted", previous, &next)? == Ordering::Greater
+        {
+            return Ok(Value::Bool(false));
+        }
+        previous = Some(next);
+    }
+    Ok(Value::Bool(true))
+}
+
+fn extreme<'a>(fuel: &mut Fuel, name: &'static str, arguments: &[Value<'a>], wanted: Ordering) -> Outcome<'a> {
+    let list = target(name, arguments)?;
+    let mut best: Option<Value<'a>> = None;
+    for next in list.iter() {
+        comparable(name, &next)?;
+        best = match best {
+            Some(best) if ordered(fuel, name, &next, &best)? != wanted => Some(best),
+            _ => Some(next),
+        };
+    }
+    best.ok_or(EvaluationErrorKind::InvalidArgument { function: name, reason: "the list is empty" })
+}
+
+fn max<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    extreme(fuel, "max", arguments, Ordering::Greater)
+}
+
+fn min<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    extreme(fuel, "min", arguments, Ordering::Less)
+}
+
+/// Adds up a list; the sum of an empty one is the zero of the type that the checker chose.
+fn sum<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], zero: Value<'a>) -> Outcome<'a> {
+    let list = target("sum", arguments)?;
+    fuel.visit(list.len())?;
+    let mut total = zero;
+    for next in list.iter() {
+        total = match (&total, &next) {
+            (Value::Int(a), Value::Int(b)) => {
+                a.checked_add(*b).map(Value::Int).ok_or(EvaluationErrorKind::Overflow("int"))?
+            }
+            (Value::Uint(a), Value::Uint(b)) => {
+                a.checked_add(*b).map(Value::Uint).ok_or(EvaluationErrorKind::Overflow("uint"))?
+            }
+            (Value::Double(a), Value::Double(b)) => Value::Double(a + b),
+            (Value::Duration(a), Value::Duration(b)) => {
+                a.checked_add(*b).map(Value::Duration).ok_or(EvaluationErrorKind::Overflow("duration"))?
+            }
+            _ => return Err(no_such_overload("sum", &[next])),
+        };
+    }
+    Ok(total)
+}
+
+fn sum_int<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    sum(fuel, arguments, Value::Int(0))
+}
+
+fn sum_uint<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    sum(fuel, arguments, Value::Uint(0))
+}
+
+fn sum_double<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    sum(fuel, arguments, Value::Double(0.0))
+}
+
+fn sum_duration<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    sum(fuel, arguments, Value::Duration(Duration::default()))
+}
+
+/// The index of the first or last element equal to the argument, or -1.
+fn position<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], name: &'static str, last: bool) -> Outcome<'a> {
+    let [Value::List(list), wanted] = arguments else { return Err(no_such_overload(name, arguments)) };
+    for step in 0..list.len() {
+        let index = if last { list.len() - 1 - step } else { step };
+        fuel.toil(1)?;
+        if let Some(item) = list.element(index)
+            && equal(fuel, &item, wanted)?
+        {
+            return i64::try_from(index).map(Value::Int).map_err(|_| EvaluationErrorKind::Overflow("int"));
+        }
+    }
+    Ok(Value::Int(-1))
+}
+
+fn index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    position(fuel, arguments, "indexOf", false)
+}
+
+fn last_index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    position(fuel, arguments, "lastIndexOf", true)
+}
+
+fn includes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let [target, wanted] = arguments else { return Err(no_such_overload("includes", arguments)) };
+    let Value::List(list) = target else { return Ok(Value::Bool(equal(fuel, target, wanted)?)) };
+    for item in list.iter() {
+        fuel.toil(1)?;
+        if equal(fuel, &item, wanted)? {
+            return Ok(Value::Bool(true));
+        }
+    }
+    Ok(Value::Bool(false))
+}
+
+fn slice<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let [Value::List(list), Value::Int(start), Value::Int(end)] = arguments else {
+        return Err(no_such_overload("slice", arguments));
+    };
+    let refused = |reason| EvaluationErrorKind::InvalidArgument { function: "slice", reason };
+    let from = usize::try_from(*start).map_err(|_| refused("negative indexes are not supported"))?;
+    let to = usize::try_from(*end).map_err(|_| refused("negative indexes are not supported"))?;
+    if from > to {
+        return Err(refused("the start is after the end"));
+    }
+    if to > list.len() {
+        return Err(EvaluationErrorKind::IndexOutOfRange);
+    }
+    fuel.visit(to - from)?;
+    Value::list((from..to).filter_map(|index| list.element(index)).collect())
+}
+
+fn flatten<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (list, levels) = match arguments {
+        [Value::List(list)] => (list, 1),
+        [Value::List(list), Value::Int(levels)] => (list, *levels),
+        _ => return Err(no_such_overload("flatten", arguments)),
+    };
+    let reason = "the number of levels must not be negative";
+    let levels =
+        u64::try_from(levels).map_err(|_| EvaluationErrorKind::InvalidArgument { function: "flatten", reason })?;
+    // An explicit stack: how deep the lists nest is up to the input.
+    let mut open = vec![(list.clone(), 0, levels)];
+    let mut out = Vec::new();
+    while let Some((list, index, levels)) = open.pop() {
+        let Some(item) = list.element(index) else { continue };
+        fuel.toil(1)?;
+        open.push((list, index + 1, levels));
+        match item {
+            Value::List(inner) if levels > 0 => open.push((inner, 0, levels - 1)),
+            other => out.push(other),
+        }
+    }
+    Value::list(out)
+}
+
+fn range<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let [Value::Int(count)] = arguments else { return Err(no_such_overload("lists.range", arguments)) };
+    if !(0..=MAX_RANGE).contains(count) {
+        let reason = "the size must be between 0 and 1000000";
+        return Err(EvaluationErrorKind::InvalidArgument { function: "lists.range", reason });
+    }
+    fuel.visit(usize::try_from(*count).unwrap_or(usize::MAX))?;
+    Value::list((0..*count).map(Value::Int).collect())
+}
+
+fn reverse<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let list = target("reverse", arguments)?;
+    fuel.visit(list.len())?;
+    Value::list(list.iter().rev().collect())
+}
+
+fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let list = target("distinct", arguments)?;
+    let mut unique: Vec<Value<'a>> = Vec::new();
+    'items: for item in list.iter() {
+        fuel.toil(1)?;
+        for known in &unique {
+            fuel.toil(1)?;
+            if equal(fuel, known, &item)? {
+                continue 'items;
+            }
+        }
+        unique.push(item);
+    }
+    Value::list(unique)
+}
+
+fn sort<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let list = target("sort", arguments)?;
+    sorted(fuel, "sort", list, list)
+}
+
+fn sort_by<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    match arguments {
+        [Value::List(list), Value::List(keys)] => sorted(fuel, "sortBy", list, keys),
+        _ => Err(no_such_overload("sortBy", arguments)),
+    }
+}
+
+/// `list` in the order of `keys`, which are all of one ordered type; equal keys keep their order.
+fn sorted<'a>(fuel: &mut Fuel, name: &'static str, list: &List<'a>, keys: &List<'a>) -> Outcome<'a> {
+    let mut pairs: Vec<(Value<'a>, Value<'a>)> = keys.iter().zip(list.iter()).collect();
+    let Some((first, _)) = pairs.first() else { return Ok(Value::List(list.clone())) };
+    comparable(name, first)?;
+    let kind = first.type_name();
+    if pairs.iter().any(|(key, _)| key.type_name() != kind) {
+        let reason = "list elements must have the same type";
+        return Err(EvaluationErrorKind::InvalidArgument { function: name, reason });
+    }
+    let mut failure = None;
+    pairs.sort_by(|(a, _), (b, _)| {
+        if failure.is_some() {
+            return Ordering::Equal;
+        }
+        ordered(fuel, name, a, b).unwrap_or_else(|kind| {
+            failure = Some(kind);
+            Ordering::Equal
+        })
+    });
+    match failure {
+        Some(kind) => Err(kind),
+        None => Value::list(pairs.into_iter().map(|(_, item)| item).collect()),
+    }
+}

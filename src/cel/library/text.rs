@@ -1,0 +1,37 @@
+//! The standard functions of strings; `matches` is with the regular expressions.
+
+use super::{
+    super::{error::EvaluationErrorKind, fuel::Fuel, types::Type, value::Value},
+    Cost, Declarations, no_such_overload,
+};
+
+pub(super) fn declare(into: &mut Declarations) {
+    let both = [Type::String, Type::String];
+    into.function("contains").method(both.clone(), Type::Bool, Cost::Contains, contains);
+    into.function("endsWith").method(both.clone(), Type::Bool, Cost::Scan(1), ends_with);
+    into.function("startsWith").method(both, Type::Bool, Cost::Scan(1), starts_with);
+}
+
+fn contains<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
+    let [Value::String(text), Value::String(part)] = arguments else {
+        return Err(no_such_overload("contains", arguments));
+    };
+    fuel.scan(text.len() + part.len())?;
+    Ok(Value::Bool(text.contains(&**part)))
+}
+
+fn ends_with<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
+    let [Value::String(text), Value::String(part)] = arguments else {
+        return Err(no_such_overload("endsWith", arguments));
+    };
+    fuel.scan(part.len())?;
+    Ok(Value::Bool(text.ends_with(&**part)))
+}
+
+fn starts_with<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
+    let [Value::String(text), Value::String(part)] = arguments else {
+        return Err(no_such_overload("startsWith", arguments));
+    };
+    fuel.scan(part.len())?;
+    Ok(Value::Bool(text.starts_with(&**part)))
+}

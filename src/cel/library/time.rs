@@ -1,0 +1,143 @@
+//! The accessors of timestamps and durations.
+//!
+//! Zones are `UTC` or a fixed offset such as `+02:00`. Names of the time zone database are refused: its contents
+//! change, and the same expression would not give the same decision for ever.
+
+use super::{
+    super::{
+        error::EvaluationErrorKind,
+        fuel::Fuel,
+        types::Type,
+        value::{Timestamp, Value},
+    },
+    Apply, Cost, Declarations, no_such_overload,
+};
+
+type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
+
+pub(super) fn declare(into: &mut Declarations) {
+    let of_time: [(&'static str, Apply); 6] = [
+        ("getFullYear", full_year),
+        ("getMonth", month),
+        ("getDayOfYear", day_of_year),
+        ("getDayOfMonth", day_of_month),
+        ("getDate", date),
+        ("getDayOfWeek", day_of_week),
+    ];
+    for (name, apply) in of_time {
+        accessor(into, name, apply, false);
+    }
+    let of_both: [(&'static str, Apply); 4] =
+        [("getHours", hours), ("getMinutes", minutes), ("getSeconds", seconds), ("getMilliseconds", milliseconds)];
+    for (name, apply) in of_both {
+        accessor(into, name, apply, true);
+    }
+}
+
+fn accessor(into: &mut Declarations, name: &'static str, apply: Apply, of_duration: bool) {
+    let function = into.function(name);
+    function.method([Type::Timestamp], Type::Int, Cost::Unit, apply);
+    function.method([Type::Timestamp, Type::String], Type::Int, Cost::Unit, apply);
+    if of_duration {
+        function.method([Type::Duration], Type::Int, Cost::Unit, apply);
+    }
+}
+
+/// The timestamp of a call and the offset of its zone, in seconds east of UTC.
+fn timestamp(name: &'static str, arguments: &[Value<'_>]) -> Result<(Timestamp, i64), EvaluationErrorKind> {
+    match arguments {
+        [Value::Timestamp(time)] => Ok((*time, 0)),
+        [Value::Timestamp(time), Value::String(zone)] => {
+            let reason = "the time zone is neither `UTC` nor an offset such as `+02:00`";
+            let offset = offset(zone).ok_or(EvaluationErrorKind::InvalidArgument { function: name, reason })?;
+            Ok((*time, offset))
+        }
+        _ => Err(no_such_overload(name, arguments)),
+    }
+}
+
+/// `UTC`, or hours and minutes with an optional sign, as cel-go reads them.
+fn offset(zone: &str) -> Option<i64> {
+    if matches!(zone, "UTC" | "") {
+        return Some(0);
+    }
+    let (sign, rest) = match zone.as_bytes().first() {
+        Some(b'-') => (-1, zone.get(1..)?),
+        Some(b'+') => (1, zone.get(1..)?),
+        _ => (1, zone),
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
+    let (hours, minutes) = (number(hours)?, number(minutes)?);
+    (hours <= 24 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+}
+
+fn full_year<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getFullYear", arguments)?;
+    Ok(Value::Int(time.civil(offset).year))
+}
+
+fn month<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getMonth", arguments)?;
+    Ok(Value::Int(time.civil(offset).month - 1))
+}
+
+fn day_of_year<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getDayOfYear", arguments)?;
+    Ok(Value::Int(time.civil(offset).day_of_year))
+}
+
+fn day_of_month<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getDayOfMonth", arguments)?;
+    Ok(Value::Int(time.civil(offset).day - 1))
+}
+
+fn date<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getDate", arguments)?;
+    Ok(Value::Int(time.civil(offset).day))
+}
+
+fn day_of_week<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    let (time, offset) = timestamp("getDayOfWeek", arguments)?;
+    Ok(Value::Int(time.civil(offset).day_of_week))
+}
+
+/// A whole number of `nanos` in a duration.
+fn units(arguments: &[Value<'_>], nanos: i64) -> Option<i64> {
+    match arguments {
+        [Value::Duration(duration)] => Some(duration.nanos() / nanos),
+        _ => None,
+    }
+}
+
+fn hours<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    if let Some(hours) = units(arguments, 3_600_000_000_000) {
+        return Ok(Value::Int(hours));
+    }
+    let (time, offset) = timestamp("getHours", arguments)?;
+    Ok(Value::Int(time.civil(offset).hour))
+}
+
+fn minutes<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    if let Some(minutes) = units(arguments, 60_000_000_000) {
+        return Ok(Value::Int(minutes));
+    }
+    let (time, offset) = timestamp("getMinutes", arguments)?;
+    Ok(Value::Int(time.civil(offset).minute))
+}
+
+fn seconds<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    if let Some(seconds) = units(arguments, 1_000_000_000) {
+        return Ok(Value::Int(seconds));
+    }
+    let (time, offset) = timestamp("getSeconds", arguments)?;
+    Ok(Value::Int(time.civil(offset).second))
+}
+
+fn milliseconds<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    if let Some(milliseconds) = units(arguments, 1_000_000) {
+        return Ok(Value::Int(milliseconds));
+    }
+    let (time, _) = timestamp("getMilliseconds", arguments)?;
+    Ok(Value::Int(i64::from(time.nanos() / 1_000_000)))
+}

@@ -1,0 +1,379 @@
+//! The evaluator: one loop over flat instructions, with explicit stacks of values and of macros.
+//!
+//! Nothing here recurses with the expression. An error is a value that strict instructions pass on and that `&&`,
+//! `||` and the macros may absorb; only the exhaustion of fuel and faults of the machine end an evaluation at once.
+
+mod frame;
+mod operand;
+
+use super::{
+    code::{Call, Code, Form, Op, Step, StepKey},
+    environment::Activation,
+    error::{EvaluationError, EvaluationErrorKind, Position},
+    fuel::Fuel,
+    library::{Cost, equality_cost, match_cost, no_such_overload},
+    value::{Key, List, Map, Value, equal},
+};
+use frame::Frame;
+
+/// A value or an error on the stack.
+type Outcome<'a> = Result<Value<'a>, Box<EvaluationError>>;
+
+/// The most arguments that a function takes, its target included.
+pub(in crate::cel) const MAX_ARITY: usize = 4;
+
+/// Evaluates `code`.
+///
+/// # Errors
+/// The error that remained; its position has an offset only.
+pub(in crate::cel) fn run<'a>(
+    code: &'a Code,
+    activation: &dyn Activation<'a>,
+    fuel: &mut Fuel,
+) -> Result<Value<'a>, EvaluationError> {
+    let mut machine =
+        Machine { code, activation, fuel, stack: Vec::with_capacity(8), frames: Vec::new(), marks: Vec::new(), at: 0 };
+    let mut next = 0;
+    while let Some(op) = code.ops.get(next as usize) {
+        machine.at = next;
+        next = match machine.step(*op, next + 1) {
+            Ok(next) => next,
+            Err(kind) => return Err(machine.located(kind)),
+        };
+    }
+    machine.pop().map_err(|error| *error)
+}
+
+struct Machine<'a, 'f> {
+    code: &'a Code,
+    activation: &'f dyn Activation<'a>,
+    fuel: &'f mut Fuel,
+    stack: Vec<Outcome<'a>>,
+    frames: Vec<Frame<'a>>,
+    /// Costs remembered by [`Op::Mark`].
+    marks: Vec<u64>,
+    /// The instruction being executed.
+    at: u32,
+}
+
+/// What the compiler never produces.
+const BROKEN: EvaluationErrorKind = EvaluationErrorKind::Internal("the program is inconsistent");
+
+impl<'a> Machine<'a, '_> {
+    fn located(&self, kind: EvaluationErrorKind) -> EvaluationError {
+        let offset = self.code.offsets.get(self.at as usize).copied().unwrap_or_default();
+        EvaluationError { kind, position: Position { offset, line: 0, column: 0 } }
+    }
+
+    /// An error as a value on the stack, unless it ends the evaluation.
+    fn raise(&self, kind: EvaluationErrorKind) -> Result<Outcome<'a>, EvaluationErrorKind> {
+        if kind.is_fatal() { Err(kind) } else { Ok(Err(Box::new(self.located(kind)))) }
+    }
+
+    /// The outcome of a function.
+    fn settle(&self, result: Result<Value<'a>, EvaluationErrorKind>) -> Result<Outcome<'a>, EvaluationErrorKind> {
+        match result {
+            Ok(value) => Ok(Ok(value)),
+            Err(kind) => self.raise(kind),
+        }
+    }
+
+    fn push(&mut self, outcome: Outcome<'a>) {
+        self.stack.push(outcome);
+    }
+
+    fn pop(&mut self) -> Outcome<'a> {
+        self.stack.pop().unwrap_or_else(|| Err(Box::new(self.located(BROKEN))))
+    }
+
+    fn top(&self) -> Result<&Outcome<'a>, EvaluationErrorKind> {
+        self.stack.last().ok_or(BROKEN)
+    }
+
+    /// Executes one instruction; says which comes next.
+    fn step(&mut self, op: Op, next: u32) -> Result<u32, EvaluationErrorKind> {
+        self.fuel.toil(1)?;
+        match op {
+            Op::Constant(index) => {
+                let value = self.code.constants.get(index as usize).ok_or(BROKEN)?;
+                self.push(Ok(operand::borrow(value)));
+            }
+            Op::Variable { slot, cost } => {
+                self.fuel.spend(u64::from(cost))?;
+                let outcome = match self.activation.resolve(slot, self.fuel) {
+                    Ok(value) => Ok(value),
+                    Err(error) => self.raise(error.kind)?,
+                };
+                self.push(outcome);
+            }
+            Op::Local { frame, second, cost } => {
+                self.fuel.spend(u64::from(cost))?;
+                let frame = self.frames.get(usize::from(frame)).ok_or(BROKEN)?;
+                let value = if second { frame.second.clone() } else { frame.first.clone() };
+                self.push(Ok(value));
+            }
+            Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
+            Op::Duplicate => {
+                let top = self.top()?.clone();
+                self.push(top);
+            }
+            Op::Wrap => {
+                let value = self.pop();
+                let outcome = match value {
+                    Ok(value) => self.settle(Value::present(value))?,
+                    error => error,
+                };
+                self.push(outcome);
+            }
+            Op::Path { from, count } => self.follow(from, count)?,
+            Op::Index { optional } => self.index(optional)?,
+            Op::Bail { drop, to } => {
+                if self.top()?.is_err() {
+                    let error = self.pop();
+                    let keep = self.stack.len().saturating_sub(usize::from(drop));
+                    self.stack.truncate(keep);
+                    self.push(error);
+                    return Ok(to);
+                }
+            }
+            Op::Jump(to) => return Ok(to),
+            Op::And { to } => {
+                if matches!(self.top()?, Ok(Value::Bool(false))) {
+                    return Ok(to);
+                }
+            }
+            Op::Or { to } => {
+                if matches!(self.top()?, Ok(Value::Bool(true))) {
+                    return Ok(to);
+                }
+            }
+            Op::AndEnd => self.combine(false)?,
+            Op::OrEnd => self.combine(true)?,
+            Op::Branch { falsy, end } => return self.branch(next, falsy, end),
+            Op::OrElse { unwrap, end } => return self.alternative(next, unwrap, end),
+            Op::Equal { negated } => self.equality(negated)?,
+            Op::In { listed } => self.membership(listed)?,
+            Op::InSet(index) => self.set_membership(index)?,
+            Op::Call(index) => {
+                let call = self.code.calls.get(index as usize).ok_or(BROKEN)?;
+                self.call(call)?;
+            }
+            Op::Regex { pattern, function, limited } => {
+                let limit = if limited { Some(self.pop()) } else { None };
+                let text = self.pop();
+                let pattern = self.code.patterns.get(pattern as usize).ok_or(BROKEN)?;
+                let size = text.as_ref().map_or(1, Value::size);
+                self.fuel.spend(match_cost(size, pattern.characters()))?;
+                let outcome = match (text, limit.transpose()) {
+                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+                    (Ok(text), Ok(limit)) => {
+                        let result = pattern.apply(self.fuel, function, &text, limit.as_ref());
+                        self.settle(result)?
+                    }
+                };
+                self.push(outcome);
+            }
+            Op::List { count, optionals } => self.list(count as usize, optionals)?,
+            Op::Map { count, optionals } => self.map(count as usize, optionals)?,
+            Op::Loop { form, pair, end } => return self.start(form, pair, next, end),
+            Op::Next { exit } => return self.advance(next, exit),
+            Op::Test { back, exit } => return self.test(back, exit),
+            Op::Keep { back, exit } => return self.keep(next, back, exit),
+            Op::Add { cost, back, exit } => return self.add(cost, back, exit),
+            Op::End => self.end()?,
+            Op::Mark => self.marks.push(self.fuel.cost()),
+            Op::Open { used, end } => return self.open(used, next, end),
+            Op::Close { flat } => self.close(flat)?,
+        }
+        Ok(next)
+    }
+
+    /// The second half of `&&` and `||`: what decides wins over an error, and the first error over the second.
+    fn combine(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
+        let (right, left) = (self.pop(), self.pop());
+        let name = if decisive { "_||_" } else { "_&&_" };
+        let outcome = match (left, right) {
+            (_, Ok(Value::Bool(right))) if right == decisive => Ok(Value::Bool(decisive)),
+            (Err(error), _) => Err(error),
+            (Ok(left), right) if left.as_bool().is_none() => {
+                drop(right);
+                self.raise(no_such_overload(name, &[left]))?
+            }
+            (Ok(_), Err(error)) => Err(error),
+            (Ok(_), Ok(Value::Bool(_))) => Ok(Value::Bool(!decisive)),
+            (Ok(_), Ok(right)) => self.raise(no_such_overload(name, &[right]))?,
+        };
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn branch(&mut self, next: u32, falsy: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
+        match self.pop() {
+            Ok(Value::Bool(true)) => Ok(next),
+            Ok(Value::Bool(false)) => Ok(falsy),
+            Ok(other) => {
+                let error = self.raise(no_such_overload("_?_:_", &[other]))?;
+                self.push(error);
+                Ok(end)
+            }
+            error => {
+                self.push(error);
+                Ok(end)
+            }
+        }
+    }
+
+    fn alternative(&mut self, next: u32, unwrap: bool, end: u32) -> Result<u32, EvaluationErrorKind> {
+        let outcome = match self.pop() {
+            Ok(Value::Optional(None)) => return Ok(next),
+            Ok(Value::Optional(Some(present))) if unwrap => Ok(present.value().clone()),
+            Ok(Value::Optional(present)) => Ok(Value::Optional(present)),
+            Ok(other) => self.raise(no_such_overload(if unwrap { "orValue" } else { "or" }, &[other]))?,
+            error => error,
+        };
+        self.push(outcome);
+        Ok(end)
+    }
+
+    fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
+        let (right, left) = (self.pop(), self.pop());
+        self.fuel.spend(equality_cost(left.as_ref().ok(), right.as_ref().ok()))?;
+        let outcome = match (left, right) {
+            (Ok(left), Ok(right)) => Ok(Value::Bool(equal(self.fuel, &left, &right)? != negated)),
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn membership(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
+        let (right, left) = (self.pop(), self.pop());
+        let cost = if listed { right.as_ref().map_or(1, Value::size) } else { 1 };
+        self.fuel.spend(cost)?;
+        let outcome = match (left, right) {
+            (Ok(left), Ok(Value::List(list))) => Ok(Value::Bool(self.is_in(&left, &list)?)),
+            (Ok(left), Ok(Value::Map(map))) => Ok(Value::Bool(map.find(&left).is_some())),
+            (Ok(left), Ok(right)) => self.raise(no_such_overload("@in", &[left, right]))?,
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn set_membership(&mut self, index: u32) -> Result<(), EvaluationErrorKind> {
+        let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(BROKEN) };
+        let outcome = match self.pop() {
+            Ok(value) => Ok(Value::Bool(self.is_in(&value, set)?)),
+            error => error,
+        };
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn is_in(&mut self, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
+        for index in 0..list.len() {
+            self.fuel.toil(1)?;
+            if let Some(item) = list.element(index)
+                && equal(self.fuel, value, &item)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn call(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
+        let mut arguments: [Value<'a>; MAX_ARITY] = Default::default();
+        let mut failed: [bool; MAX_ARITY] = [false; MAX_ARITY];
+        let mut error = None;
+        for index in (0..call.arity).rev() {
+            match (self.pop(), arguments.get_mut(index)) {
+                (Ok(value), Some(place)) => *place = value,
+                (Err(first), _) => {
+                    if let Some(place) = failed.get_mut(index) {
+                        *place = true;
+                    }
+                    error = Some(first);
+                }
+                (Ok(_), None) => return Err(BROKEN),
+            }
+        }
+        let values = arguments.get(..call.arity).ok_or(BROKEN)?;
+        let outcome = match error {
+            Some(error) => Err(error),
+            None => {
+                let result = dispatch(call, self.fuel, values);
+                self.settle(result)?
+            }
+        };
+        let cost = match call.cost {
+            Cost::Unit => 1,
+            cost => {
+                let mut sized = [None; MAX_ARITY];
+                for ((place, value), failed) in sized.iter_mut().zip(values).zip(failed) {
+                    *place = (!failed).then_some(value);
+                }
+                cost.of(self.fuel, sized.get(..call.arity).ok_or(BROKEN)?, outcome.as_ref().ok())?
+            }
+        };
+        self.fuel.spend(cost)?;
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
+        let from = self.stack.len().checked_sub(count).ok_or(BROKEN)?;
+        self.fuel.visit(count)?;
+        let flags = self.optional_flags(optionals)?;
+        let mut items = Vec::with_capacity(count);
+        let mut failure = None;
+        for (index, item) in self.stack.drain(from..).enumerate() {
+            match operand::part(item, flags.is_some_and(|flags| flags.get(index) == Some(&true))) {
+                Ok(item) => items.extend(item),
+                Err(kind) => failure = failure.or(Some(kind)),
+            }
+        }
+        let outcome = match failure {
+            Some(kind) => self.raise(kind)?,
+            None => self.settle(Value::list(items))?,
+        };
+        self.push(outcome);
+        Ok(())
+    }
+
+    fn optional_flags(&self, index: Option<u32>) -> Result<Option<&'a [bool]>, EvaluationErrorKind> {
+        let Some(index) = index else { return Ok(None) };
+        self.code.optionals.get(index as usize).map(|flags| Some(flags.as_ref())).ok_or(BROKEN)
+    }
+
+    fn map(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
+        let from = self.stack.len().checked_sub(count * 2).ok_or(BROKEN)?;
+        self.fuel.visit(count)?;
+        let flags = self.optional_flags(optionals)?;
+        let mut parts = self.stack.drain(from..);
+        let mut result = Ok(Vec::with_capacity(count));
+        let mut index = 0;
+        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+            let optional = flags.is_some_and(|flags| flags.get(index) == Some(&true));
+            result = result.and_then(|entries| operand::entry(entries, key, value, optional));
+            index += 1;
+        }
+        drop(parts);
+        let result = result.and_then(|entries| Map::new(entries).map(Value::Map));
+        let outcome = self.settle(result)?;
+        self.push(outcome);
+        Ok(())
+    }
+}
+
+/// Calls the overload that fits: the only one, or the first that takes these values.
+fn dispatch<'a>(call: &Call, fuel: &mut Fuel, values: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
+    let overload = match call.overloads.as_ref() {
+        [only] => Some(only),
+        many => many.iter().find(|overload| overload.accepts(values)),
+    };
+    match overload {
+        Some(overload) => (overload.apply)(fuel, values),
+        None => Err(no_such_overload(call.function.name, values)),
+    }
+}

@@ -1,0 +1,264 @@
+//! Macros: a frame for each one that runs, with its range, its variables and what it accumulates.
+
+use std::collections::BTreeMap;
+
+use super::{EvaluationError, EvaluationErrorKind, Form, Key, List, Machine, Map, Outcome, Value, no_such_overload};
+
+/// A macro that runs.
+pub(super) struct Frame<'a> {
+    source: Source<'a>,
+    /// The next element.
+    index: usize,
+    pair: bool,
+    pub(super) first: Value<'a>,
+    pub(super) second: Value<'a>,
+    accumulator: Accumulator<'a>,
+}
+
+pub(super) enum Source<'a> {
+    List(List<'a>),
+    Map(Map<'a>),
+    /// The value of an optional; there is no loop.
+    Single,
+}
+
+pub(super) enum Accumulator<'a> {
+    /// `all`: a conjunction. `exists`: a disjunction, where `decisive` is true.
+    Truth {
+        decisive: bool,
+        outcome: Outcome<'a>,
+    },
+    Count(i64),
+    List(Vec<Value<'a>>),
+    Map {
+        entries: BTreeMap<Key<'a>, Value<'a>>,
+        many: bool,
+    },
+    /// A part failed, and with it the whole.
+    Failed(Box<EvaluationError>),
+    Nothing,
+}
+
+impl<'a> Source<'a> {
+    fn element(&self, index: usize, pair: bool) -> Option<(Value<'a>, Value<'a>)> {
+        match self {
+            Self::List(list) => {
+                let element = list.element(index)?;
+                Some(if pair { (Value::Int(i64::try_from(index).ok()?), element) } else { (element, Value::Null) })
+            }
+            Self::Map(map) => map.entry(index),
+            Self::Single => None,
+        }
+    }
+}
+
+impl<'a> Machine<'a, '_> {
+    fn frame(&mut self) -> Result<&mut Frame<'a>, EvaluationErrorKind> {
+        self.frames.last_mut().ok_or(super::BROKEN)
+    }
+
+    fn fail(&mut self, error: Box<EvaluationError>) -> Result<(), EvaluationErrorKind> {
+        self.frame()?.accumulator = Accumulator::Failed(error);
+        Ok(())
+    }
+
+    pub(super) fn start(&mut self, form: Form, pair: bool, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
+        let source = match self.pop() {
+            Ok(Value::List(list)) => Source::List(list),
+            Ok(Value::Map(map)) => Source::Map(map),
+            Ok(other) => {
+                let error = self.raise(no_such_overload("range of a macro", &[other]))?;
+                self.push(error);
+                return Ok(end);
+            }
+            error => {
+                self.push(error);
+                return Ok(end);
+            }
+        };
+        let accumulator = match form {
+            Form::All => Accumulator::Truth { decisive: false, outcome: Ok(Value::Bool(true)) },
+            Form::Exists => Accumulator::Truth { decisive: true, outcome: Ok(Value::Bool(false)) },
+            Form::ExistsOne => Accumulator::Count(0),
+            Form::List => Accumulator::List(Vec::new()),
+            Form::Map => Accumulator::Map { entries: BTreeMap::new(), many: false },
+            Form::Entries => Accumulator::Map { entries: BTreeMap::new(), many: true },
+        };
+        self.frames.push(Frame { source, index: 0, pair, first: Value::Null, second: Value::Null, accumulator });
+        Ok(next)
+    }
+
+    /// Goes to the next element. `all` and `exists` cost what their condition and the accumulator's name cost.
+    pub(super) fn advance(&mut self, next: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        let Some((first, second)) = frame.source.element(frame.index, frame.pair) else { return Ok(exit) };
+        if let Accumulator::Truth { decisive, outcome } = &frame.accumulator {
+            let condition = if *decisive { 3 } else { 2 };
+            if matches!(outcome, Ok(Value::Bool(decided)) if decided == decisive) {
+                self.fuel.spend(condition)?;
+                return Ok(exit);
+            }
+            self.fuel.spend(condition + 1)?;
+        }
+        frame.index += 1;
+        frame.first = first;
+        frame.second = second;
+        Ok(next)
+    }
+
+    pub(super) fn test(&mut self, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+        let tested = match self.pop() {
+            Ok(Value::Bool(holds)) => Ok(holds),
+            Ok(other) => self.raise(no_such_overload("predicate of a macro", &[other]))?.map(|_| false),
+            Err(error) => Err(error),
+        };
+        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        match (&mut frame.accumulator, tested) {
+            (Accumulator::Truth { decisive, outcome }, Ok(holds)) => {
+                // An error stays until something decides; what decides wins over it.
+                if holds == *decisive {
+                    *outcome = Ok(Value::Bool(holds));
+                }
+            }
+            (Accumulator::Truth { outcome, .. }, Err(error)) => {
+                if outcome.is_ok() {
+                    *outcome = Err(error);
+                }
+            }
+            (Accumulator::Count(count), Ok(true)) => {
+                *count += 1;
+                self.fuel.spend(2)?;
+            }
+            (Accumulator::Count(_), Ok(false)) => {}
+            (Accumulator::Count(_), Err(error)) => {
+                self.fail(error)?;
+                return Ok(exit);
+            }
+            _ => return Err(super::BROKEN),
+        }
+        Ok(back)
+    }
+
+    pub(super) fn keep(&mut self, next: u32, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+        let error = match self.pop() {
+            Ok(Value::Bool(true)) => return Ok(next),
+            Ok(Value::Bool(false)) => return Ok(back),
+            Ok(other) => self.raise(no_such_overload("_?_:_", &[other]))?,
+            error => error,
+        };
+        if let Err(error) = error {
+            self.fail(error)?;
+        }
+        Ok(exit)
+    }
+
+    pub(super) fn add(&mut self, cost: u8, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+        self.fuel.spend(u64::from(cost))?;
+        let value = match self.pop() {
+            Ok(value) => value,
+            Err(error) => {
+                self.fail(error)?;
+                return Ok(exit);
+            }
+        };
+        self.fuel.toil(1)?;
+        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        let result = match &mut frame.accumulator {
+            Accumulator::List(items) => {
+                items.push(value);
+                Ok(())
+            }
+            Accumulator::Map { entries, many: false } => insert(entries, &frame.first, value),
+            Accumulator::Map { entries, many: true } => match value {
+                Value::Map(new) => {
+                    self.fuel.visit(new.len())?;
+                    new.iter().try_for_each(|(key, value)| insert(entries, &key, value))
+                }
+                other => Err(no_such_overload("transformMapEntry", &[other])),
+            },
+            _ => return Err(super::BROKEN),
+        };
+        if let Err(kind) = result {
+            let error = self.raise(kind)?;
+            if let Err(error) = error {
+                self.fail(error)?;
+            }
+            return Ok(exit);
+        }
+        Ok(back)
+    }
+
+    pub(super) fn end(&mut self) -> Result<(), EvaluationErrorKind> {
+        let frame = self.frames.pop().ok_or(super::BROKEN)?;
+        let (cost, outcome) = match frame.accumulator {
+            Accumulator::Truth { outcome, .. } => (1, outcome),
+            Accumulator::Count(count) => (2, Ok(Value::Bool(count == 1))),
+            Accumulator::List(items) => (1, self.settle(Value::list(items))?),
+            Accumulator::Map { entries, .. } => {
+                (1, self.settle(Map::new(entries.into_iter().collect()).map(Value::Map))?)
+            }
+            Accumulator::Failed(error) => (1, Err(error)),
+            Accumulator::Nothing => return Err(super::BROKEN),
+        };
+        self.fuel.spend(cost)?;
+        self.push(outcome);
+        Ok(())
+    }
+
+    /// Opens a macro on the value of an optional. cel-go's expansion names the optional twice and evaluates it again
+    /// where its value is used: here it is evaluated once, and counted twice.
+    pub(super) fn open(&mut self, used: bool, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
+        let mark = self.marks.pop().ok_or(super::BROKEN)?;
+        let spent = self.fuel.cost().saturating_sub(mark);
+        self.fuel.spend(1)?;
+        let outcome = match self.pop() {
+            Ok(Value::Optional(Some(present))) => {
+                if used {
+                    self.fuel.spend(spent.saturating_add(1))?;
+                }
+                self.frames.push(Frame {
+                    source: Source::Single,
+                    index: 0,
+                    pair: false,
+                    first: present.value().clone(),
+                    second: Value::Null,
+                    accumulator: Accumulator::Nothing,
+                });
+                return Ok(next);
+            }
+            Ok(Value::Optional(None)) => {
+                self.fuel.spend(1)?;
+                Ok(Value::Optional(None))
+            }
+            Ok(other) => self.raise(no_such_overload("hasValue", &[other]))?,
+            error => error,
+        };
+        self.push(outcome);
+        Ok(end)
+    }
+
+    pub(super) fn close(&mut self, flat: bool) -> Result<(), EvaluationErrorKind> {
+        self.frames.pop();
+        if flat {
+            return Ok(());
+        }
+        self.fuel.spend(1)?;
+        let outcome = match self.pop() {
+            Ok(value) => self.settle(Value::present(value))?,
+            error => error,
+        };
+        self.push(outcome);
+        Ok(())
+    }
+}
+
+fn insert<'a>(
+    entries: &mut BTreeMap<Key<'a>, Value<'a>>,
+    key: &Value<'a>,
+    value: Value<'a>,
+) -> Result<(), EvaluationErrorKind> {
+    match entries.insert(Key::of(key)?, value) {
+        None => Ok(()),
+        Some(_) => Err(EvaluationErrorKind::DuplicateKey),
+    }
+}

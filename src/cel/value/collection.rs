@@ -1,0 +1,180 @@
+use std::sync::Arc;
+
+use super::{Key, Text, Value};
+use crate::{
+    canonical,
+    cel::{error::EvaluationErrorKind, limits::MAX_VALUE_DEPTH},
+};
+
+/// The depth that any JSON counts as: the parser refuses deeper input.
+#[expect(clippy::cast_possible_truncation, reason = "the limit is 64")]
+const JSON_DEPTH: u16 = canonical::MAX_DEPTH as u16;
+
+/// The depth of a collection whose deepest element has depth `inner`.
+pub(super) fn deeper(inner: u16) -> Result<u16, EvaluationErrorKind> {
+    let depth = inner.saturating_add(1);
+    if depth > MAX_VALUE_DEPTH { Err(EvaluationErrorKind::ValueTooDeep) } else { Ok(depth) }
+}
+
+/// A list.
+#[derive(Clone, Debug)]
+pub enum List<'a> {
+    /// A list of the input, in place.
+    Json(&'a [canonical::Value<'a>]),
+    /// A list that an expression made.
+    Items(Arc<Items<'a>>),
+}
+
+/// The elements of a list that an expression made.
+#[derive(Debug)]
+pub struct Items<'a> {
+    items: Vec<Value<'a>>,
+    depth: u16,
+}
+
+impl<'a> List<'a> {
+    /// A list of `items`.
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::ValueTooDeep`]
+    pub fn new(items: Vec<Value<'a>>) -> Result<Self, EvaluationErrorKind> {
+        let depth = deeper(items.iter().map(Value::depth).max().unwrap_or_default())?;
+        Ok(Self::Items(Arc::new(Items { items, depth })))
+    }
+
+    /// The number of elements.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Json(items) => items.len(),
+            Self::Items(list) => list.items.len(),
+        }
+    }
+
+    /// Whether there is no element.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element at `index`.
+    #[must_use]
+    #[inline]
+    pub fn element(&self, index: usize) -> Option<Value<'a>> {
+        match self {
+            Self::Json(items) => items.get(index).map(Value::from),
+            Self::Items(list) => list.items.get(index).cloned(),
+        }
+    }
+
+    /// All elements in order.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Value<'a>> + ExactSizeIterator {
+        let list = self.clone();
+        (0..self.len()).map(move |index| list.element(index).unwrap_or_default())
+    }
+
+    pub(super) fn depth(&self) -> u16 {
+        match self {
+            Self::Json(_) => JSON_DEPTH,
+            Self::Items(list) => list.depth,
+        }
+    }
+}
+
+/// A map; iterates in the order of its keys.
+#[derive(Clone, Debug)]
+pub enum Map<'a> {
+    /// An object of the input, in place.
+    Json(&'a canonical::Object<'a>),
+    /// A map that an expression made.
+    Entries(Arc<Entries<'a>>),
+}
+
+/// The entries of a map that an expression made, sorted by key.
+#[derive(Debug)]
+pub struct Entries<'a> {
+    entries: Vec<(Key<'a>, Value<'a>)>,
+    depth: u16,
+}
+
+impl<'a> Map<'a> {
+    /// A map of `entries`; of two with the same key the later one stays, as in cel-go.
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::ValueTooDeep`]
+    pub fn new(mut entries: Vec<(Key<'a>, Value<'a>)>) -> Result<Self, EvaluationErrorKind> {
+        entries.reverse();
+        entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+        entries.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        let depth = deeper(entries.iter().map(|(_, value)| value.depth()).max().unwrap_or_default())?;
+        Ok(Self::Entries(Arc::new(Entries { entries, depth })))
+    }
+
+    /// The number of entries.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Json(object) => object.len(),
+            Self::Entries(map) => map.entries.len(),
+        }
+    }
+
+    /// Whether there is no entry.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The value of a string key.
+    #[must_use]
+    #[inline]
+    pub fn member(&self, key: &str) -> Option<Value<'a>> {
+        match self {
+            Self::Json(object) => object.member(key).map(Value::from),
+            Self::Entries(map) => map.find(&Key::String(Text::Borrowed(key))),
+        }
+    }
+
+    /// The value of `key`; a key of a type that no map has is in none.
+    #[must_use]
+    pub fn find(&self, key: &Value<'_>) -> Option<Value<'a>> {
+        match (self, key) {
+            (_, Value::String(text)) => self.member(text),
+            (Self::Json(_), _) => None,
+            (Self::Entries(map), _) => map.find(&Key::of(key).ok()?),
+        }
+    }
+
+    /// The entry at `index` in key order.
+    #[must_use]
+    #[inline]
+    pub fn entry(&self, index: usize) -> Option<(Value<'a>, Value<'a>)> {
+        match self {
+            Self::Json(object) => {
+                let (key, value) = object.entry(index)?;
+                Some((Value::String(Text::Borrowed(key)), Value::from(value)))
+            }
+            Self::Entries(map) => map.entries.get(index).map(|(key, value)| (key.value(), value.clone())),
+        }
+    }
+
+    /// All entries in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
+        let map = self.clone();
+        (0..self.len()).map(move |index| map.entry(index).unwrap_or_default())
+    }
+
+    pub(super) fn depth(&self) -> u16 {
+        match self {
+            Self::Json(_) => JSON_DEPTH,
+            Self::Entries(map) => map.depth,
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    fn find(&self, key: &Key<'_>) -> Option<Value<'a>> {
+        let index = self.entries.binary_search_by(|(known, _)| known.cmp(key)).ok()?;
+        self.entries.get(index).map(|(_, value)| value.clone())
+    }
+}

@@ -1,0 +1,156 @@
+//! Equality and order, across the numeric types as cel-go has them.
+
+use std::cmp::Ordering;
+
+use super::{List, Map, Value};
+use crate::cel::{error::EvaluationErrorKind, fuel::Fuel};
+
+/// 2^63 and 2^64 as doubles; both are exact.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+const TWO_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// Whether two values are equal; values of different types are not, except numbers. NaN equals nothing.
+///
+/// # Errors
+/// [`EvaluationErrorKind::WorkExceeded`]: deep equality is work.
+pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+    Ok(match (a, b) {
+        (Value::Null, Value::Null) => true,
+        (Value::Bool(a), Value::Bool(b)) => a == b,
+        (Value::String(a), Value::String(b)) => {
+            if a.len() == b.len() {
+                fuel.scan(a.len())?;
+            }
+            **a == **b
+        }
+        (Value::Bytes(a), Value::Bytes(b)) => {
+            fuel.scan(a.len().min(b.len()))?;
+            **a == **b
+        }
+        (Value::List(a), Value::List(b)) => return equal_lists(fuel, a, b),
+        (Value::Map(a), Value::Map(b)) => return equal_maps(fuel, a, b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
+        (Value::Duration(a), Value::Duration(b)) => a == b,
+        (Value::Type(a), Value::Type(b)) => a == b,
+        (Value::Optional(None), Value::Optional(None)) => true,
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => return equal(fuel, a.value(), b.value()),
+        _ => compare_numbers(a, b) == Some(Ordering::Equal),
+    })
+}
+
+fn equal_lists(fuel: &mut Fuel, a: &List<'_>, b: &List<'_>) -> Result<bool, EvaluationErrorKind> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    for (a, b) in a.iter().zip(b.iter()) {
+        fuel.toil(1)?;
+        if !equal(fuel, &a, &b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn equal_maps(fuel: &mut Fuel, a: &Map<'_>, b: &Map<'_>) -> Result<bool, EvaluationErrorKind> {
+    if a.len() != b.len() {
+        return Ok(false);
+    }
+    // Both are in key order, and equal keys are the same key.
+    for ((a_key, a), (b_key, b)) in a.iter().zip(b.iter()) {
+        fuel.toil(1)?;
+        if !equal(fuel, &a_key, &b_key)? || !equal(fuel, &a, &b)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The order of two values of one ordered type, or of two numbers.
+///
+/// # Errors
+/// `Ok(None)` where the types have no order between them; [`EvaluationErrorKind::InvalidArgument`] for NaN.
+pub(in crate::cel) fn compare(
+    fuel: &mut Fuel,
+    a: &Value<'_>,
+    b: &Value<'_>,
+) -> Result<Option<Ordering>, EvaluationErrorKind> {
+    Ok(Some(match (a, b) {
+        (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
+        (Value::String(a), Value::String(b)) => {
+            fuel.scan(a.len().min(b.len()))?;
+            a.as_bytes().cmp(b.as_bytes())
+        }
+        (Value::Bytes(a), Value::Bytes(b)) => {
+            fuel.scan(a.len().min(b.len()))?;
+            a.cmp(b)
+        }
+        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(b),
+        (Value::Duration(a), Value::Duration(b)) => a.cmp(b),
+        _ if !is_number(a) || !is_number(b) => return Ok(None),
+        _ => compare_numbers(a, b).ok_or(EvaluationErrorKind::InvalidArgument {
+            function: "comparison",
+            reason: "NaN values cannot be ordered",
+        })?,
+    }))
+}
+
+fn is_number(value: &Value<'_>) -> bool {
+    matches!(value, Value::Int(_) | Value::Uint(_) | Value::Double(_))
+}
+
+/// The order of two numbers: integers exactly, an integer and a double as doubles, as cel-go does. `None` for NaN and
+/// for anything that is no number.
+#[expect(clippy::cast_precision_loss, reason = "cel-go compares an integer with a double after this very conversion")]
+fn compare_numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Double(a), Value::Int(b)) => a.partial_cmp(&(*b as f64)),
+        (Value::Int(a), Value::Double(b)) => (*a as f64).partial_cmp(b),
+        (Value::Double(a), Value::Uint(b)) => a.partial_cmp(&(*b as f64)),
+        (Value::Uint(a), Value::Double(b)) => (*a as f64).partial_cmp(b),
+        _ => compare_exactly(a, b),
+    }
+}
+
+/// The order of two numbers by their mathematical values; a total order over all but NaN.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the ranges are checked first")]
+#[expect(clippy::cast_precision_loss, reason = "only whole doubles within the range of the integer are compared so")]
+pub(super) fn compare_exactly(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
+    match (a, b) {
+        (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),
+        (Value::Uint(a), Value::Uint(b)) => Some(a.cmp(b)),
+        (Value::Double(a), Value::Double(b)) => a.partial_cmp(b),
+        (Value::Int(a), Value::Uint(b)) => Some(u64::try_from(*a).map_or(Ordering::Less, |a| a.cmp(b))),
+        (Value::Int(a), Value::Double(b)) => {
+            if b.is_nan() {
+                return None;
+            }
+            if *b >= TWO_63 {
+                return Some(Ordering::Less);
+            }
+            if *b < -TWO_63 {
+                return Some(Ordering::Greater);
+            }
+            let whole = b.floor();
+            let order = a.cmp(&(whole as i64));
+            Some(if order == Ordering::Equal && whole < *b { Ordering::Less } else { order })
+        }
+        (Value::Uint(a), Value::Double(b)) => {
+            if b.is_nan() {
+                return None;
+            }
+            if *b >= TWO_64 {
+                return Some(Ordering::Less);
+            }
+            if *b < 0.0 {
+                return Some(Ordering::Greater);
+            }
+            let whole = b.floor();
+            let order = a.cmp(&(whole as u64));
+            Some(if order == Ordering::Equal && whole < *b { Ordering::Less } else { order })
+        }
+        (Value::Uint(_), Value::Int(_)) | (Value::Double(_), Value::Int(_) | Value::Uint(_)) => {
+            compare_exactly(b, a).map(Ordering::reverse)
+        }
+        _ => None,
+    }
+}
