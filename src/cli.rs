@@ -10,8 +10,13 @@ mod console;
 #[cfg(feature = "cluster")]
 pub mod crds;
 mod failure;
+#[cfg(feature = "cluster")]
+pub mod hook;
 mod input;
+mod kinds;
 mod manifest;
+#[cfg(feature = "cluster")]
+pub mod serve;
 
 use std::{
     ffi::OsString,
@@ -53,6 +58,8 @@ enum Command {
     Completion(completion::CompletionCommand),
     #[cfg(feature = "cluster")]
     Crds(crds::CrdsCommand),
+    #[cfg(feature = "cluster")]
+    Serve(Box<serve::ServeCommand>),
 }
 
 /// What a command reads from and answers to.
@@ -62,13 +69,15 @@ struct Io {
 }
 
 impl Command {
-    fn run(&self, io: &mut Io) -> Result<Exit, Failure> {
+    fn run(self, io: &mut Io) -> Result<Exit, Failure> {
         match self {
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
             Self::Completion(command) => command.run(io),
             #[cfg(feature = "cluster")]
             Self::Crds(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
+            #[cfg(feature = "cluster")]
+            Self::Serve(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
         }
     }
 }

@@ -22,6 +22,10 @@ pub mod fingerprint;
 pub mod evaluate;
 
 // Evidence.
+pub mod attest;
+pub mod keyring;
+pub mod verify;
+pub mod sign;
 
 // State.
 #[cfg(feature = "cluster")]
@@ -37,6 +41,8 @@ pub mod telemetry;
 #[cfg(feature = "cluster")]
 pub mod shutdown;
 #[cfg(feature = "cluster")]
+pub mod runtime;
+
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;

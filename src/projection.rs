@@ -6,6 +6,7 @@
 //! real API server regenerates it.
 
 mod key;
+pub mod kinds;
 pub mod table;
 mod walk;
 

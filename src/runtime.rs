@@ -15,7 +15,10 @@ mod refusal;
 mod validate;
 mod world;
 
-use std::{sync::Arc, time::{Duration, Instant}};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use evidence::{BindingLine, DecisionLine, RequestLine};
 pub use identity::Identity;
@@ -26,7 +29,7 @@ use crate::{
     admission::{Answer, Request},
     attest::ExecutionId,
     keyring::Keyring,
-    replay::ClaimService,
+    replay::{self, ClaimService},
     sign::Signer,
     telemetry::DecisionLines,
     time::Timestamp,
@@ -51,6 +54,8 @@ pub struct Runtime {
     pub keyring: Keyring,
     /// Claims on `Once` authorities.
     pub claims: Arc<ClaimService>,
+    /// The clocks that claims go by.
+    pub clock: Arc<dyn replay::Clock>,
     /// The id of the store of claims.
     pub store_id: String,
     /// The id of this cluster.
@@ -90,6 +95,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// See [`Runtime::claims`].
     pub claims: Arc<ClaimService>,
+    /// See [`Runtime::clock`].
+    pub clock: Arc<dyn replay::Clock>,
     /// See [`Runtime::store_id`].
     pub store_id: String,
     /// See [`Runtime::cluster_id`].
@@ -108,9 +115,34 @@ impl Runtime {
     /// A runtime of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { world, signer, keyring, claims, store_id, cluster_id, identity, exempt_namespaces, accept_unauthenticated_once, evidence } = parts;
+        let Parts {
+            world,
+            signer,
+            keyring,
+            claims,
+            clock,
+            store_id,
+            cluster_id,
+            identity,
+            exempt_namespaces,
+            accept_unauthenticated_once,
+            evidence,
+        } = parts;
         let recent = recent::Recent::default();
-        Self { world, signer, keyring, claims, store_id, cluster_id, identity, exempt_namespaces, accept_unauthenticated_once, evidence, recent }
+        Self {
+            world,
+            signer,
+            keyring,
+            claims,
+            clock,
+            store_id,
+            cluster_id,
+            identity,
+            exempt_namespaces,
+            accept_unauthenticated_once,
+            evidence,
+            recent,
+        }
     }
 
     /// Answers the mutating call: mints an attestation for what is allowed. It never denies for policy, and records

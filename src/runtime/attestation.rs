@@ -10,10 +10,16 @@ use crate::{
 };
 
 /// The statement that a case was decided so.
-pub(super) fn statement(runtime: &Runtime, case: &Case<'_>, judged: &[Judged<'_>], projection: &Projection) -> Statement {
+pub(super) fn statement(
+    runtime: &Runtime,
+    case: &Case<'_>,
+    judged: &[Judged<'_>],
+    projection: &Projection,
+) -> Statement {
     let request = case.call.request;
     let name = case.name();
-    let generated = || attest::ObjectName::Generated(text_at(case.object.as_ref(), &["metadata", "generateName"]).to_owned());
+    let generated =
+        || attest::ObjectName::Generated(text_at(case.object.as_ref(), &["metadata", "generateName"]).to_owned());
     Statement {
         subject: projection.digest,
         predicate: Predicate {
@@ -62,7 +68,11 @@ pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, projection: &Projecti
         },
         sub_resource: request.sub_resource.to_string(),
         namespace: request.namespace.to_string(),
-        name: if request.name.is_empty() { text_at(case.object.as_ref(), &["metadata", "name"]).to_owned() } else { request.name.to_string() },
+        name: if request.name.is_empty() {
+            text_at(case.object.as_ref(), &["metadata", "name"]).to_owned()
+        } else {
+            request.name.to_string()
+        },
         generate_name: text_at(case.object.as_ref(), &["metadata", "generateName"]).to_owned(),
         old_object: old_object(case),
         dry_run: request.dry_run,
@@ -72,12 +82,21 @@ pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, projection: &Projecti
 
 /// Tags of the projection's subtrees, so that a difference can be named.
 pub(super) fn tags(projection: &Projection) -> BTreeMap<String, SubtreeTag> {
-    projection.subtrees.iter().take(attest::MAX_SUBTREES).map(|(name, digest)| (name.clone(), SubtreeTag::of(digest))).collect()
+    projection
+        .subtrees
+        .iter()
+        .take(attest::MAX_SUBTREES)
+        .map(|(name, digest)| (name.clone(), SubtreeTag::of(digest)))
+        .collect()
 }
 
 fn user(case: &Case<'_>) -> attest::User {
     let user = &case.call.request.user_info;
-    attest::User { username: user.username.clone(), uid: user.uid.clone(), digest: attest::User::digest_of(&user.groups, &user.extra) }
+    attest::User {
+        username: user.username.clone(),
+        uid: user.uid.clone(),
+        digest: attest::User::digest_of(&user.groups, &user.extra),
+    }
 }
 
 fn old_object(case: &Case<'_>) -> Option<attest::OldObject> {

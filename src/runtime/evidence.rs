@@ -146,7 +146,12 @@ impl<'a> BindingLine<'a> {
 }
 
 impl<'a> RequestLine<'a> {
-    pub(super) fn of(call: &'a Call<'_>, name: &'a str, object_uid: &'a str, namespace: Option<&'a super::NamespaceFacts>) -> Self {
+    pub(super) fn of(
+        call: &'a Call<'_>,
+        name: &'a str,
+        object_uid: &'a str,
+        namespace: Option<&'a super::NamespaceFacts>,
+    ) -> Self {
         let request = call.request;
         Self {
             uid: &request.uid,
@@ -161,7 +166,8 @@ impl<'a> RequestLine<'a> {
             user_uid: &request.user_info.uid,
             groups: &request.user_info.groups,
             dry_run: request.dry_run,
-            namespace_object: namespace.map(|facts| NamespaceLine { uid: &facts.uid, resource_version: &facts.resource_version }),
+            namespace_object: namespace
+                .map(|facts| NamespaceLine { uid: &facts.uid, resource_version: &facts.resource_version }),
         }
     }
 }

@@ -82,11 +82,14 @@ impl Runtime {
         let object = request.object_text().map(parse).transpose()?;
         let old = request.old_object_text().map(parse).transpose()?;
         let options = request.options.map(|options| parse(options.get().as_bytes())).transpose()?;
-        let removes = may_delete && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| removes_last_finalizer(object, old));
+        let removes = may_delete
+            && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| removes_last_finalizer(object, old));
         let (operation, candidates) = if removes { (Operation::Delete, deleting) } else { (request.operation, direct) };
         let key = annotation_key(&request.resource.resource, &request.resource.group);
         let plan = Plan::new(&request.kind, &key, self.world.kind(&request.resource).status_subresource);
-        let no_op = may_delete && !removes && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| plan.is_same(object, old));
+        let no_op = may_delete
+            && !removes
+            && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| plan.is_same(object, old));
         let mut case = Case {
             call,
             snapshot,
@@ -126,12 +129,14 @@ impl Runtime {
                     case.namespace = Some(facts);
                 }
                 Err(error) => {
-                    let message = format!("the namespace `{}` could not be read ({error}): try again", request.namespace);
+                    let message =
+                        format!("the namespace `{}` could not be read ({error}): try again", request.namespace);
                     return Err(Refusal::new(Reason::NamespaceUnavailable, message));
                 }
             }
         }
-        let places: Vec<NamespaceLabels<'_>> = labels.iter().map(|labels| NamespaceLabels { name: &request.namespace, labels }).collect();
+        let places: Vec<NamespaceLabels<'_>> =
+            labels.iter().map(|labels| NamespaceLabels { name: &request.namespace, labels }).collect();
         for bound in candidates {
             match bound.binding.applicability(&request.user_info, &request.namespace, &places) {
                 Applicability::NotGoverned => {}

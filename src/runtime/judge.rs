@@ -52,7 +52,9 @@ impl Judged<'_> {
             },
             policy: attest::Policy {
                 id: binding.policy_id.clone(),
-                version: self.policy.map_or_else(|| binding.wanted_version.clone(), |policy| policy.version().to_owned()),
+                version: self
+                    .policy
+                    .map_or_else(|| binding.wanted_version.clone(), |policy| policy.version().to_owned()),
                 digest: self.policy.map(Policy::digest),
             },
             params,
@@ -90,7 +92,10 @@ fn judge_one<'c>(case: &'c Case<'c>, bound: &'c Bound, input: &Input<'c>) -> Opt
     {
         let message = format!(
             "the request was reviewed under version `{}` of policy `{}`, but `{}` is in force: have it reviewed again, or correct the annotation `{WORD_PREFIX}{}`",
-            super::clean(word, 63), policy.id(), policy.version(), policy.id()
+            super::clean(word, 63),
+            policy.id(),
+            policy.version(),
+            policy.id()
         );
         return Some(Judged { bound, policy: Some(policy), decision: own(Reason::VersionNotInForce, message) });
     }

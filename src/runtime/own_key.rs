@@ -33,14 +33,31 @@ mod tests {
     fn a_patch_touches_one_annotation() {
         let key = "attestation.writ.dev/pods";
         for (object, wanted, expected) in [
-            (r#"{"metadata":{}}"#, Some("w"), Some(r#"[{"op":"add","path":"/metadata/annotations","value":{"attestation.writ.dev/pods":"w"}}]"#)),
-            (r#"{"metadata":{"annotations":null}}"#, Some("w"), Some(r#"[{"op":"add","path":"/metadata/annotations","value":{"attestation.writ.dev/pods":"w"}}]"#)),
-            (r#"{"metadata":{"annotations":{"a":"b"}}}"#, Some("w"), Some(r#"[{"op":"add","path":"/metadata/annotations/attestation.writ.dev~1pods","value":"w"}]"#)),
+            (
+                r#"{"metadata":{}}"#,
+                Some("w"),
+                Some(r#"[{"op":"add","path":"/metadata/annotations","value":{"attestation.writ.dev/pods":"w"}}]"#),
+            ),
+            (
+                r#"{"metadata":{"annotations":null}}"#,
+                Some("w"),
+                Some(r#"[{"op":"add","path":"/metadata/annotations","value":{"attestation.writ.dev/pods":"w"}}]"#),
+            ),
+            (
+                r#"{"metadata":{"annotations":{"a":"b"}}}"#,
+                Some("w"),
+                Some(r#"[{"op":"add","path":"/metadata/annotations/attestation.writ.dev~1pods","value":"w"}]"#),
+            ),
             (r#"{"metadata":{"annotations":{"attestation.writ.dev/pods":"w"}}}"#, Some("w"), None),
-            (r#"{"metadata":{"annotations":{"attestation.writ.dev/pods":"w"}}}"#, None, Some(r#"[{"op":"remove","path":"/metadata/annotations/attestation.writ.dev~1pods"}]"#)),
+            (
+                r#"{"metadata":{"annotations":{"attestation.writ.dev/pods":"w"}}}"#,
+                None,
+                Some(r#"[{"op":"remove","path":"/metadata/annotations/attestation.writ.dev~1pods"}]"#),
+            ),
             (r#"{"metadata":{}}"#, None, None),
         ] {
-            let made = patch(&parse(object.as_bytes()).unwrap(), key, wanted).map(|bytes| String::from_utf8(bytes).unwrap());
+            let made =
+                patch(&parse(object.as_bytes()).unwrap(), key, wanted).map(|bytes| String::from_utf8(bytes).unwrap());
             assert_eq!(made.as_deref(), expected, "{object} {wanted:?}");
         }
     }

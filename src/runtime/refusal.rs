@@ -36,10 +36,20 @@ impl Refusal {
 
     /// The answer to the API server.
     #[must_use]
-    pub fn into_answer(self, request: &Request<'_>, decision: &str, audit_annotations: BTreeMap<&'static str, String>, warnings: Vec<String>) -> Answer {
+    pub fn into_answer(
+        self,
+        request: &Request<'_>,
+        decision: &str,
+        audit_annotations: BTreeMap<&'static str, String>,
+        warnings: Vec<String>,
+    ) -> Answer {
         let retry_after_seconds = self.reason.is_retryable().then_some(1);
         let message = format!("{} [decision {decision}]", clean(&self.message, 4096));
-        let causes = self.causes.into_iter().map(|(reason, message)| (clean(&reason, MAX_SHOWN), clean(&message, 1024))).collect();
+        let causes = self
+            .causes
+            .into_iter()
+            .map(|(reason, message)| (clean(&reason, MAX_SHOWN), clean(&message, 1024)))
+            .collect();
         let name = clean(&request.name, 253);
         Answer::Deny(Box::new(Denial {
             reason: self.reason,

@@ -85,7 +85,11 @@ impl Runtime {
 
     async fn decide(&self, case: &Case<'_>) -> Answer {
         // First the attestation, only for the time at which the case is decided again; what it is worth comes after.
-        let verified = if case.carries_attestation() && !case.enforce.is_empty() { case.attestation().map(|text| self.verify(case, text)) } else { None };
+        let verified = if case.carries_attestation() && !case.enforce.is_empty() {
+            case.attestation().map(|text| self.verify(case, text))
+        } else {
+            None
+        };
         let time = match &verified {
             Some(Ok(statement)) => statement.predicate.issued_at,
             _ => case.call.now,
@@ -101,7 +105,12 @@ impl Runtime {
     }
 
     /// The gate: every step must hold.
-    async fn pass(&self, case: &Case<'_>, judged: &[Judged<'_>], verified: Option<Result<Verified<Statement>, VerifyError>>) -> Result<Passed, Refusal> {
+    async fn pass(
+        &self,
+        case: &Case<'_>,
+        judged: &[Judged<'_>],
+        verified: Option<Result<Verified<Statement>, VerifyError>>,
+    ) -> Result<Passed, Refusal> {
         let mut passed = Passed::plainly(case.call);
         if judged.is_empty() {
             untouched(case).map_err(|refusal| self.or_settling(case, refusal))?;
@@ -133,15 +142,25 @@ impl Runtime {
 
     /// Whether a verified statement is about this very request, object and decision.
     fn check(&self, case: &Case<'_>, judged: &[Judged<'_>], statement: &Verified<Statement>) -> Result<(), Refusal> {
-        let unknown = |_| Refusal::new(Reason::ProjectionMismatch, "the attestation was made by another version of writ: let the rollout finish and try again");
+        let unknown = |_| {
+            Refusal::new(
+                Reason::ProjectionMismatch,
+                "the attestation was made by another version of writ: let the rollout finish and try again",
+            )
+        };
         let id: ProjectionId = statement.predicate.projection.parse().map_err(unknown)?;
         let object = case.object.as_ref().ok_or_else(missing)?;
         let projection = case.plan.project_as(object, id);
         if id.status_owned != case.plan.project(object).id.status_owned {
-            return Err(Refusal::new(Reason::ProjectionMismatch, "the attestation covers another part of the object: try again"));
+            return Err(Refusal::new(
+                Reason::ProjectionMismatch,
+                "the attestation covers another part of the object: try again",
+            ));
         }
         check_binding(statement, &attestation::expected(self, case, &projection)).map_err(|mismatch| {
-            let message = format!("the attestation on the object is not for this request: {mismatch}; send the request again without it");
+            let message = format!(
+                "the attestation on the object is not for this request: {mismatch}; send the request again without it"
+            );
             Refusal::new(Reason::of_word(mismatch.reason()), message)
         })?;
         check_object(statement, &projection.digest, &attestation::tags(&projection))
@@ -150,27 +169,46 @@ impl Runtime {
     }
 
     /// Names what another webhook changed: exactly where the signed object is still at hand, else by subtree.
-    fn object_changed(&self, case: &Case<'_>, statement: &Verified<Statement>, projection: &Projection, otherwise: &str) -> Refusal {
+    fn object_changed(
+        &self,
+        case: &Case<'_>,
+        statement: &Verified<Statement>,
+        projection: &Projection,
+        otherwise: &str,
+    ) -> Refusal {
         let pointers = self.recent.find(statement.predicate.execution_id).and_then(|text| {
             let attested = canonical::parse(&text).ok()?;
             let pointers = case.plan.differences(&attested, case.object.as_ref()?, projection.id);
             (!pointers.is_empty()).then(|| pointers.join(", "))
         });
         let what = pointers.unwrap_or_else(|| otherwise.to_owned());
-        let message = format!("the object was changed after it was attested ({what}): another mutating webhook runs after writ; let it run before, or set reinvocationPolicy: IfNeeded");
+        let message = format!(
+            "the object was changed after it was attested ({what}): another mutating webhook runs after writ; let it run before, or set reinvocationPolicy: IfNeeded"
+        );
         Refusal::new(Reason::ObjectChanged, message)
     }
 
-    fn same_decision(&self, case: &Case<'_>, judged: &[Judged<'_>], statement: &Verified<Statement>) -> Result<(), Refusal> {
+    fn same_decision(
+        &self,
+        case: &Case<'_>,
+        judged: &[Judged<'_>],
+        statement: &Verified<Statement>,
+    ) -> Result<(), Refusal> {
         let attested = &statement.predicate.decisions;
         let now: Vec<_> = judged.iter().map(Judged::record).collect();
         let same_set = attested.len() == now.len()
-            && attested.iter().zip(&now).all(|(a, b)| a.binding == b.binding && a.policy == b.policy && a.params == b.params);
+            && attested
+                .iter()
+                .zip(&now)
+                .all(|(a, b)| a.binding == b.binding && a.policy == b.policy && a.params == b.params);
         if !same_set {
             let message = "the policies changed while the request was decided: try again";
             return Err(Refusal::new(Reason::PolicySetChanged, message));
         }
-        let same = attested.iter().zip(&now).all(|(a, b)| a.rule == b.rule && a.outcome == b.outcome && a.reason == b.reason && a.replay == b.replay);
+        let same = attested
+            .iter()
+            .zip(&now)
+            .all(|(a, b)| a.rule == b.rule && a.outcome == b.outcome && a.reason == b.reason && a.replay == b.replay);
         if same {
             return Ok(());
         }
@@ -188,16 +226,29 @@ impl Runtime {
     }
 
     /// Claims the authorities of all `Once` policies, or says why not.
-    async fn claim(&self, case: &Case<'_>, judged: &[Judged<'_>], execution_id: ExecutionId) -> Result<Vec<Digest>, Refusal> {
+    async fn claim(
+        &self,
+        case: &Case<'_>,
+        judged: &[Judged<'_>],
+        execution_id: ExecutionId,
+    ) -> Result<Vec<Digest>, Refusal> {
         let mut authorities = Vec::new();
         for judged in judged {
-            let Some((policy, CompiledReplay::Once { window, .. })) = judged.policy.map(|policy| (policy, policy.replay())) else { continue };
+            let Some((policy, CompiledReplay::Once { window, .. })) =
+                judged.policy.map(|policy| (policy, policy.replay()))
+            else {
+                continue;
+            };
             let Some(fingerprint) = judged.decision.fingerprint else {
                 return Err(Refusal::new(Reason::InternalError, "an allowed authority has no identity"));
             };
             authorities.push(replay::Authority {
                 fingerprint,
-                policy: replay::PolicyVersion { id: policy.id().to_owned(), version: policy.version().to_owned(), digest: policy.digest() },
+                policy: replay::record::PolicyVersion {
+                    id: policy.id().to_owned(),
+                    version: policy.version().to_owned(),
+                    digest: policy.digest(),
+                },
                 window: *window,
             });
         }
@@ -221,12 +272,16 @@ impl Runtime {
             target,
             request_uid: case.call.request.uid.to_string(),
             object_uid: text_at(case.object.as_ref().or(case.old.as_ref()), &["metadata", "uid"]).to_owned(),
-            object_resource_version: if case.operation == Operation::Create { text_at(case.object.as_ref(), &["metadata", "resourceVersion"]).to_owned() } else { String::new() },
+            object_resource_version: if case.operation == Operation::Create {
+                text_at(case.object.as_ref(), &["metadata", "resourceVersion"]).to_owned()
+            } else {
+                String::new()
+            },
             conversion_webhook: kind.conversion_webhook,
             execution_id: execution_id.to_string(),
             user: case.call.request.user_info.username.clone(),
             dry_run: case.call.request.dry_run,
-            deadline: self.claims.after(left),
+            deadline: self.clock.elapsed().saturating_add(left),
         });
         match outcome.await {
             replay::Outcome::Allowed(_) => Ok(held),
@@ -235,34 +290,41 @@ impl Runtime {
     }
 
     /// T: the one transition that a claim stands for.
-    fn target(&self, case: &Case<'_>) -> Result<replay::Target, Refusal> {
+    fn target(&self, case: &Case<'_>) -> Result<replay::record::Target, Refusal> {
         let request = case.call.request;
         let name = case.name();
         let writes = matches!(case.operation, Operation::Create | Operation::Update);
         // At validation a generated name is there, but the request may come again with another one.
         let generated = case.operation == Operation::Create && request.name.is_empty();
         if name.is_empty() || generated || writes && !request.sub_resource.is_empty() {
-            let message = "a policy that acts once covers named objects only: give the object a name instead of generateName";
+            let message =
+                "a policy that acts once covers named objects only: give the object a name instead of generateName";
             return Err(Refusal::new(Reason::ReplayUnsupported, message));
         }
         let uid = text_at(case.old.as_ref(), &["metadata", "uid"]);
-        let old = (case.operation == Operation::Update).then(|| replay::Version {
+        let old = (case.operation == Operation::Update).then(|| replay::record::Version {
             uid: uid.to_owned(),
-            resource_version: replay::ResourceVersion(text_at(case.old.as_ref(), &["metadata", "resourceVersion"]).to_owned()),
+            resource_version: replay::record::ResourceVersion(
+                text_at(case.old.as_ref(), &["metadata", "resourceVersion"]).to_owned(),
+            ),
         });
-        Ok(replay::Target {
+        Ok(replay::record::Target {
             operation: match case.operation {
-                Operation::Create => replay::Operation::Create,
-                Operation::Update => replay::Operation::Update,
-                Operation::Delete => replay::Operation::Delete,
-                Operation::Connect => replay::Operation::Connect,
+                Operation::Create => replay::record::Operation::Create,
+                Operation::Update => replay::record::Operation::Update,
+                Operation::Delete => replay::record::Operation::Delete,
+                Operation::Connect => replay::record::Operation::Connect,
             },
-            resource: replay::Resource {
+            resource: replay::record::Resource {
                 group: request.resource.group.clone(),
                 version: request.resource.version.clone(),
                 resource: request.resource.resource.clone(),
             },
-            subresource: if case.operation == Operation::Connect { request.sub_resource.to_string() } else { String::new() },
+            subresource: if case.operation == Operation::Connect {
+                request.sub_resource.to_string()
+            } else {
+                String::new()
+            },
             namespace: request.namespace.to_string(),
             name: name.to_owned(),
             old,
@@ -271,10 +333,21 @@ impl Runtime {
     }
 
     /// Records the decision, and only then answers.
-    async fn conclude(&self, case: &Case<'_>, judged: &[Judged<'_>], shadow: &[Judged<'_>], verdict: Result<Passed, Refusal>) -> Answer {
+    async fn conclude(
+        &self,
+        case: &Case<'_>,
+        judged: &[Judged<'_>],
+        shadow: &[Judged<'_>],
+        verdict: Result<Passed, Refusal>,
+    ) -> Answer {
         let call = case.call;
         let governed = !judged.is_empty() || !shadow.is_empty() || !case.exempt.is_empty();
-        let all: Vec<BindingLine<'_>> = judged.iter().chain(shadow).map(BindingLine::of).chain(case.exempt.iter().map(|bound| BindingLine::exempt(bound))).collect();
+        let all: Vec<BindingLine<'_>> = judged
+            .iter()
+            .chain(shadow)
+            .map(BindingLine::of)
+            .chain(case.exempt.iter().map(|bound| BindingLine::exempt(bound)))
+            .collect();
         let (outcome, execution_id) = match &verdict {
             Ok(passed) if judged.is_empty() && !case.exempt.is_empty() => ("Exempt", passed.execution_id),
             Ok(passed) => ("Allow", passed.execution_id),
@@ -292,7 +365,12 @@ impl Runtime {
             outcome,
             reason,
             message,
-            request: RequestLine::of(call, case.name(), text_at(case.object.as_ref().or(case.old.as_ref()), &["metadata", "uid"]), case.namespace.as_deref()),
+            request: RequestLine::of(
+                call,
+                case.name(),
+                text_at(case.object.as_ref().or(case.old.as_ref()), &["metadata", "uid"]),
+                case.namespace.as_deref(),
+            ),
             decisions: all,
             claims: verdict.iter().flat_map(|passed| &passed.claims).map(Digest::to_hex).collect(),
             subject: verdict.as_ref().ok().and_then(|passed| passed.subject),
@@ -301,12 +379,19 @@ impl Runtime {
             replica: &self.identity.replica,
             cluster_id: &self.cluster_id,
         };
-        let recorded = if governed || verdict.is_err() { self.evidence.write(&line, call.deadline).await } else { Ok(()) };
+        let recorded =
+            if governed || verdict.is_err() { self.evidence.write(&line, call.deadline).await } else { Ok(()) };
         let id = execution_id.to_string();
         let audit = audit(judged, &id, outcome, reason);
-        let mut warnings: Vec<String> = shadow.iter().filter(|judged| judged.bound.binding.mode == Mode::Warn && !judged.allows()).map(warning).collect();
+        let mut warnings: Vec<String> = shadow
+            .iter()
+            .filter(|judged| judged.bound.binding.mode == Mode::Warn && !judged.allows())
+            .map(warning)
+            .collect();
         match (verdict, recorded) {
-            (Ok(_), Ok(())) if Instant::now() >= call.deadline => late().into_answer(call.request, &id, audit, warnings),
+            (Ok(_), Ok(())) if Instant::now() >= call.deadline => {
+                late().into_answer(call.request, &id, audit, warnings)
+            }
             (Ok(passed), Ok(())) => {
                 warnings.extend(passed.warnings);
                 allowed(warnings, audit)
@@ -333,7 +418,10 @@ fn late() -> Refusal {
 }
 
 fn missing() -> Refusal {
-    Refusal::new(Reason::AttestationMissing, "the object carries no attestation: writ's mutating webhook did not see this request; see whether its configuration is installed")
+    Refusal::new(
+        Reason::AttestationMissing,
+        "the object carries no attestation: writ's mutating webhook did not see this request; see whether its configuration is installed",
+    )
 }
 
 /// Where nothing is decided, our annotation is as it is stored.
@@ -353,7 +441,12 @@ fn denial(judged: &[Judged<'_>]) -> Option<Refusal> {
         crate::evaluate::Cause::Own(reason) => *reason,
         crate::evaluate::Cause::Rule { .. } => Reason::PolicyDenied,
     };
-    let mut causes: Vec<(String, String)> = first.decision.also.iter().map(|(rule, reason)| (reason.clone(), format!("rule `{rule}` also denies"))).collect();
+    let mut causes: Vec<(String, String)> = first
+        .decision
+        .also
+        .iter()
+        .map(|(rule, reason)| (reason.clone(), format!("rule `{rule}` also denies")))
+        .collect();
     causes.extend(denials.map(|judged| (judged.decision.reason().to_owned(), describe(judged))));
     let rule_reason = first.decision.rule().map(|_| first.decision.reason().to_owned());
     Some(Refusal { reason: own, rule_reason, message: describe(first), causes })
@@ -385,7 +478,13 @@ fn describe(judged: &Judged<'_>) -> String {
 
 fn warning(judged: &Judged<'_>) -> String {
     let binding = &judged.bound.binding;
-    let text = format!("policy {} (binding {}) would deny ({}): {}", binding.policy_id, binding.name, judged.decision.reason(), judged.decision.message);
+    let text = format!(
+        "policy {} (binding {}) would deny ({}): {}",
+        binding.policy_id,
+        binding.name,
+        judged.decision.reason(),
+        judged.decision.message
+    );
     super::clean(&text, 240)
 }
 

@@ -1,4 +1,4 @@
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 
 use bytes::Bytes;
 use hyper::body::Body;
@@ -17,19 +17,18 @@ pub(super) enum Received {
 /// Reads a body, each byte of it paid from `share`.
 ///
 /// Memory is taken as bytes arrive, not as `content-length` promises: a promise costs a sender nothing.
-pub(super) async fn receive<B>(body: B, limits: &Limits, share: &mut Share<'_>) -> Result<Received, Refusal>
+pub(super) async fn receive<B>(body: &mut B, limits: &Limits, share: &mut Share<'_>) -> Result<Received, Refusal>
 where
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Unpin,
 {
-    let mut body = pin!(body);
     let promised = body.size_hint().lower();
     if promised > limits.body_bytes as u64 {
         return Err(Refusal::TooLarge);
     }
-    let Some(first) = next(body.as_mut()).await? else { return Err(Refusal::EmptyBody) };
+    let Some(first) = next(body).await? else { return Err(Refusal::EmptyBody) };
     if first.len() as u64 == promised && share.grow_to(first.len().max(Limits::CALL_BYTES)) {
         // The common case: one frame, which is used as it is.
-        return match next(body.as_mut()).await? {
+        return match next(body).await? {
             None => Ok(Received::Whole(first)),
             Some(_) => Err(Refusal::CutBody),
         };
@@ -55,9 +54,20 @@ where
         } else if let Some(missing) = HEAD_BYTES.checked_sub(held.len()) {
             held.extend_from_slice(data.get(..missing).unwrap_or(&data));
         }
-        frame = next(body.as_mut()).await?;
+        frame = next(body).await?;
     }
     Ok(if overflown { Received::Head(held) } else { Received::Whole(held.into()) })
+}
+
+/// Reads a body to its end, or to so many bytes, and keeps nothing.
+pub(super) async fn discard<B: Body<Data = Bytes> + Unpin>(mut body: B, limit: usize) {
+    let mut left = limit;
+    while let Ok(Some(data)) = next(&mut body).await {
+        match left.checked_sub(data.len()) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// Makes room for `total` bytes; at most doubles, and goes no further than `ceiling`.
@@ -74,9 +84,9 @@ fn make_room(held: &mut Vec<u8>, total: usize, ceiling: usize, share: &mut Share
 }
 
 /// The next data of the body; trailers are passed over.
-async fn next<B: Body<Data = Bytes>>(mut body: Pin<&mut B>) -> Result<Option<Bytes>, Refusal> {
+async fn next<B: Body<Data = Bytes> + Unpin>(body: &mut B) -> Result<Option<Bytes>, Refusal> {
     loop {
-        let Some(frame) = std::future::poll_fn(|context| body.as_mut().poll_frame(context)).await else {
+        let Some(frame) = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await else {
             return Ok(None);
         };
         match frame.map_err(|_| Refusal::CutBody)?.into_data() {
@@ -117,7 +127,7 @@ mod tests {
             (&[0], Err(Refusal::EmptyBody)),
         ] {
             let mut share = budget.share();
-            let length = receive(frames(sizes), &limits(), &mut share).await.map(|received| match received {
+            let length = receive(&mut frames(sizes), &limits(), &mut share).await.map(|received| match received {
                 Received::Whole(body) => body.len(),
                 Received::Head(_) => panic!("held {sizes:?}"),
             });
@@ -128,8 +138,8 @@ mod tests {
     #[tokio::test]
     async fn a_promise_above_the_limit_is_refused_unread() {
         let budget = Budget::new(10_000_000, Gauge::default());
-        let body = Full::new(Bytes::from(vec![b'x'; 1_000_001]));
-        assert_eq!(receive(body, &limits(), &mut budget.share()).await.unwrap_err(), Refusal::TooLarge);
+        let mut body = Full::new(Bytes::from(vec![b'x'; 1_000_001]));
+        assert_eq!(receive(&mut body, &limits(), &mut budget.share()).await.unwrap_err(), Refusal::TooLarge);
     }
 
     #[tokio::test]
@@ -138,14 +148,14 @@ mod tests {
         let budget = Budget::new(100_000, gauge.clone());
         for sizes in [&[100_001][..], &[50_000, 50_000, 1], &[10, 20, 70_000, 70_000], &[99_000, 900_000]] {
             let mut share = budget.share();
-            match receive(frames(sizes), &limits(), &mut share).await.unwrap() {
+            match receive(&mut frames(sizes), &limits(), &mut share).await.unwrap() {
                 Received::Head(head) => assert_eq!(head.len(), HEAD_BYTES, "{sizes:?}"),
                 Received::Whole(body) => panic!("{sizes:?} held {}", body.len()),
             }
             assert_eq!(gauge.get(), 0, "{sizes:?}");
         }
         let full = Budget::new(Limits::CALL_BYTES - 1, Gauge::default());
-        let received = receive(Full::new(Bytes::from_static(b"{}")), &limits(), &mut full.share()).await.unwrap();
+        let received = receive(&mut Full::new(Bytes::from_static(b"{}")), &limits(), &mut full.share()).await.unwrap();
         assert!(matches!(received, Received::Head(head) if head == b"{}"));
     }
 
@@ -153,7 +163,7 @@ mod tests {
     async fn a_fault_of_the_transport_is_a_cut_body() {
         let budget = Budget::new(100_000, Gauge::default());
         let frames = vec![Ok(Frame::data(Bytes::from_static(b"{"))), Err(std::io::Error::other("gone"))];
-        let body = StreamBody::new(stream::iter(frames));
-        assert_eq!(receive(body, &limits(), &mut budget.share()).await.unwrap_err(), Refusal::CutBody);
+        let mut body = StreamBody::new(stream::iter(frames));
+        assert_eq!(receive(&mut body, &limits(), &mut budget.share()).await.unwrap_err(), Refusal::CutBody);
     }
 }

@@ -11,13 +11,14 @@ use http_body_util::Full;
 use hyper::{
     Method, Request, Response, Version,
     body::Body,
-    header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue},
+    header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue},
+    http::request::Parts,
 };
-use tokio::time::timeout_at;
+use tokio::time::{timeout, timeout_at};
 
 use super::{
     Admission, Call, Caller, Check, Limits, Readiness,
-    body::{Received, receive},
+    body::{Received, discard, receive},
     budget::Budget,
     callers::{CallerFault, Callers, Peer},
     health, overload,
@@ -34,6 +35,10 @@ use crate::{
 };
 
 type Page = Response<Full<Bytes>>;
+
+/// A request's body.
+pub(super) trait Sent: Body<Data = Bytes> + Send + Unpin + 'static {}
+impl<B: Body<Data = Bytes> + Send + Unpin + 'static> Sent for B {}
 
 /// The most bytes of `request.uid`; the API server's have 36.
 const UID_LIMIT: usize = 128;
@@ -69,7 +74,7 @@ impl Webhook {
 
 impl<A: Admission> State<A> {
     /// Answers one request; never panics, never fails.
-    pub(super) async fn respond<B: Body<Data = Bytes>>(&self, peer: &Peer, request: Request<B>) -> Page {
+    pub(super) async fn respond<B: Sent>(&self, peer: &Peer, request: Request<B>) -> Page {
         let version = request.version();
         let mut response = AssertUnwindSafe(self.route(peer, request)).catch_unwind().await.unwrap_or_else(|_| {
             self.metrics.webhook.panics.inc();
@@ -82,7 +87,7 @@ impl<A: Admission> State<A> {
         response
     }
 
-    async fn route<B: Body<Data = Bytes>>(&self, peer: &Peer, request: Request<B>) -> Page {
+    async fn route<B: Sent>(&self, peer: &Peer, request: Request<B>) -> Page {
         let page = match request.uri().path() {
             "/mutate" => return self.admit(Webhook::Mutate, peer, request).await,
             "/validate" => return self.admit(Webhook::Validate, peer, request).await,
@@ -94,34 +99,39 @@ impl<A: Admission> State<A> {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return self.refuse(page, Refusal::Method("GET, HEAD"));
         }
-        match page {
+        let response = match page {
             "livez" => health::live(),
             "readyz" => health::ready(&self.readiness(), has_parameter(request.uri().query(), "verbose")),
             _ => health::metrics(self.metrics.render()),
-        }
+        };
+        if *request.method() == Method::HEAD { health::without_body(response) } else { response }
     }
 
-    async fn admit<B: Body<Data = Bytes>>(&self, webhook: Webhook, peer: &Peer, request: Request<B>) -> Page {
+    async fn admit<B: Sent>(&self, webhook: Webhook, peer: &Peer, request: Request<B>) -> Page {
         let arrived = Instant::now();
-        let page = match self.review(webhook, peer, request, arrived).await {
+        let (head, mut body) = request.into_parts();
+        let page = match self.review(webhook, peer, &head, &mut body, arrived).await {
             Ok(page) => page,
-            Err(refusal) => self.refuse(webhook.label(), refusal),
+            Err(refusal) => {
+                self.throw_away(&head, body, refusal);
+                self.refuse(webhook.label(), refusal)
+            }
         };
         let labels = PathLabels { path: webhook.label() };
         self.metrics.webhook.duration.get_or_create(&labels).observe(arrived.elapsed().as_secs_f64());
         page
     }
 
-    async fn review<B: Body<Data = Bytes>>(
+    async fn review<B: Sent>(
         &self,
         webhook: Webhook,
         peer: &Peer,
-        request: Request<B>,
+        head: &Parts,
+        body: &mut B,
         arrived: Instant,
     ) -> Result<Page, Refusal> {
         let received = self.clock.now();
         let caller = self.caller(peer, received.ok())?;
-        let (head, body) = request.into_parts();
         if head.method != Method::POST {
             return Err(Refusal::Method("POST"));
         }
@@ -204,6 +214,18 @@ impl<A: Admission> State<A> {
         let mut response = Response::new(Full::new(Bytes::from(write_answer(uid, answer))));
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
+    }
+
+    /// Lets the rest of a refused body come and throws it away while the answer goes out: a connection that is closed
+    /// over unread bytes takes the answer with it. HTTP/2 ends the stream by itself.
+    fn throw_away<B: Sent>(&self, head: &Parts, body: B, refusal: Refusal) {
+        let waits_for_our_word = head.headers.contains_key(EXPECT);
+        let is_hopeless = matches!(refusal, Refusal::SlowBody | Refusal::CutBody);
+        if head.version >= Version::HTTP_2 || body.is_end_stream() || waits_for_our_word || is_hopeless {
+            return;
+        }
+        let (bytes, time) = (self.limits.body_bytes.saturating_mul(2), self.limits.headers);
+        tokio::spawn(timeout(time, discard(body, bytes)));
     }
 
     fn refuse(&self, path: &'static str, refusal: Refusal) -> Page {

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue},
+    body::Body as _,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue},
 };
 
 use super::Readiness;
@@ -37,6 +38,14 @@ pub(super) fn ready(readiness: &Readiness, verbose: bool) -> Response<Full<Bytes
 pub(super) fn metrics(page: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(Bytes::from(page)));
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(crate::metrics::CONTENT_TYPE));
+    response
+}
+
+/// What HEAD is answered: the same, its length included, and no body. HTTP/2 would send one.
+pub(super) fn without_body(mut response: Response<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let length = response.body().size_hint().lower();
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    *response.body_mut() = Full::default();
     response
 }
 

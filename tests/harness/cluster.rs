@@ -226,7 +226,8 @@ impl Cluster {
     /// A raw client as any user, towards the API server of that name.
     pub(crate) fn client_as(&self, api_server: &str, user: &str, groups: &[&str]) -> Result<Client> {
         let identity = self.authority.client(user, groups)?;
-        Client::tls(self.address(api_server), self.authority.certificate(), Some(&identity))
+        let client = Client::tls(self.address(api_server), self.authority.certificate(), Some(&identity))?;
+        Ok(client.within(self.network()))
     }
 
     /// Where an API server listens.

@@ -182,7 +182,8 @@ impl Drop for Component {
     }
 }
 
-fn send(pid: u32, signal: Signal) -> Result<()> {
+/// Sends a signal to a process of ours.
+pub(crate) fn send(pid: u32, signal: Signal) -> Result<()> {
     let pid = Pid::from_raw(i32::try_from(pid)?).context("a process id is positive")?;
     Ok(kill_process(pid, signal)?)
 }

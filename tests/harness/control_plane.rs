@@ -113,6 +113,8 @@ impl Plan<'_> {
             String::from("--authorization-mode=Node,RBAC"),
             String::from("--allow-privileged=true"),
             String::from("--profiling=false"),
+            // Watches of controllers would hold an orderly end up for a minute.
+            String::from("--shutdown-watch-termination-grace-period=1s"),
             format!("--admission-control-config-file={}", self.file("admission.json").display()),
         ]);
         if address.ip().is_loopback() {
@@ -145,6 +147,8 @@ impl Plan<'_> {
                 // Its default is a place of the machine, which it would make.
                 format!("--flex-volume-plugin-dir={}", self.file("volume-plugins").display()),
                 String::from("--use-service-account-credentials=true"),
+                String::from("--kube-api-qps=500"),
+                String::from("--kube-api-burst=1000"),
                 String::from("--leader-elect=false"),
                 String::from("--secure-port=0"),
             ])

@@ -41,7 +41,7 @@ mod wait;
 
 pub(crate) use client::{Client, Response};
 pub(crate) use cluster::{Cluster, Output, WEBHOOK_CALLER, run};
-pub(crate) use component::{Component, spawn};
+pub(crate) use component::{Component, send, spawn};
 pub(crate) use image::{build_archive, write_archive};
 pub(crate) use options::{Audit, Minor, Options};
 pub(crate) use pki::{Authority, Identity};

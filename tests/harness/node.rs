@@ -66,6 +66,7 @@ impl Namespaces {
                 state.directory().as_os_str().to_owned(),
                 OsString::from(group),
                 OsString::from(ADDRESS.to_string()),
+                OsString::from(SERVICE_RANGE),
             ]);
         holder.start()?;
         holder.wait(Duration::from_secs(30), || Ok(state.directory().join("node").exists()))?;
@@ -208,9 +209,6 @@ pub(crate) fn ctr(enter: &[OsString], arguments: &[&str]) -> Result<Command> {
     command.args(before).args(["ctr", "--address", SOCKET, "--namespace", "k8s.io"]).args(arguments);
     Ok(command)
 }
-
-/// The address range of Services, for messages.
-pub(crate) const SERVICES: &str = SERVICE_RANGE;
 
 fn path() -> OsString {
     let mut path = std::env::var_os("PATH").unwrap_or_default();

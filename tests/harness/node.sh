@@ -1,8 +1,8 @@
-# node.sh STATE GROUP ADDRESS: the first process in the namespaces of a node cluster. It makes them fit for a node,
+# node.sh STATE GROUP ADDRESS SERVICES: the first process in the namespaces of a node cluster. It makes them fit for a node,
 # says so by the file STATE/node, and reaps what is left to it. It must leave no trace outside the namespaces, so
 # whatever containerd and kubelet write at fixed places goes to a tmpfs.
 set -eu
-state=$1 group=$2 address=$3
+state=$1 group=$2 address=$3 services=$4
 PATH=$PATH:/usr/sbin:/sbin
 
 mount -t tmpfs -o mode=0755 tmpfs /run
@@ -31,6 +31,8 @@ ip link set lo up
 ip link add cni0 type bridge
 ip address add "$address/16" dev cni0
 ip link set cni0 up
+# Without a route a connection to a Service would be refused before kube-proxy's rules see it.
+ip route add "$services" dev cni0
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
 # The pods' control groups: below one group of this cluster, in each hierarchy (version 1) or in the one (version 2).

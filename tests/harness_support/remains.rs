@@ -115,6 +115,6 @@ pub(crate) fn kill_watcher(directory: &Path) -> Result<()> {
     signal_process(identity.split(' ').next().context("no process id")?.parse()?, Signal::KILL)
 }
 
-fn signal_process(pid: u32, signal: Signal) -> Result<()> {
+pub(crate) fn signal_process(pid: u32, signal: Signal) -> Result<()> {
     Ok(kill_process(Pid::from_raw(i32::try_from(pid)?).context("a process id is positive")?, signal)?)
 }

@@ -48,11 +48,10 @@ async fn every_bad_body_is_a_4xx_and_the_connection_serves_on() {
         let mut client = world.client(protocol, None).await;
         for (name, body, status) in &cases {
             for path in ["/mutate?timeout=10s", "/validate"] {
-                let sent = client.try_send(post(path, body.clone())).await;
-                // A server may close a connection whose body it does not want; it must have answered before.
-                let Ok(page) = sent else { panic!("{name} over {protocol:?}: {}", sent.unwrap_err()) };
+                let page = client.post(path, body.clone()).await;
                 assert_eq!(page.status.as_u16(), *status, "{name} over {protocol:?}: {page:?}");
                 assert_no_echo(&page);
+                // The client itself ends a connection whose answer came before it had sent all.
                 if *status == 413 && protocol != Protocol::H2 {
                     client = world.client(protocol, None).await;
                 }

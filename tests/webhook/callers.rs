@@ -81,18 +81,16 @@ async fn only_a_pinned_certificate_gets_a_decision() {
             let mut client = world.client(protocol, identity.as_ref()).await;
             let before = world.admission.calls.load(Ordering::SeqCst);
             for path in ["/mutate", "/validate"] {
-                let page = client.try_send(crate::support::post(path, review("fine"))).await;
+                let page = client.post(path, review("fine")).await;
                 match expected {
                     Ok(subject) => {
-                        assert!(page.unwrap().verdict().0, "{name}");
+                        assert!(page.verdict().0, "{name}");
                         let caller = world.admission.last_caller.lock().unwrap().clone();
                         assert_eq!(caller, Some(Caller::Authenticated((*subject).into())), "{name}");
                     }
                     Err(_) => {
-                        let page = page.unwrap();
                         assert_eq!(page.status.as_u16(), 401, "{name} over {protocol:?}");
                         refusals.insert(page.text);
-                        client = world.client(protocol, identity.as_ref()).await;
                     }
                 }
             }
@@ -131,7 +129,7 @@ async fn a_stranger_is_refused_whatever_it_sends_and_before_its_body() {
         b"POST /validate HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 5000000\r\n\r\n";
     stream.write_all(head).await.unwrap();
     let mut answer = Vec::new();
-    within(async { while matches!(stream.read_buf(&mut answer).await, Ok(read) if read > 0) {} }).await;
+    within(stream.read_buf(&mut answer)).await.unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 401 "), "{}", String::from_utf8_lossy(&answer));
 }
 

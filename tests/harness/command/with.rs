@@ -9,14 +9,17 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::process::Signal;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::options::Wanted;
-use crate::harness::{Cluster, Place, spawn};
+use crate::harness::{Cluster, Place, send, spawn};
 
 /// The exit code of a command that a signal ended, as shells have it.
 const INTERRUPTED: u8 = 130;
+/// How long a command may take to end by itself after Ctrl-C at the terminal before it is asked to.
+const COURTESY: Duration = Duration::from_millis(500);
 /// How long an interrupted command may take to end before its cluster is taken away.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -75,6 +78,9 @@ fn within(wanted: &Wanted, command: impl FnOnce(&Cluster) -> Result<Command>) ->
         }
         if interrupted.load(Ordering::SeqCst) {
             waited += POLL;
+        }
+        if waited == COURTESY {
+            send(child.id(), Signal::TERM)?;
         }
         if waited > GRACE {
             child.kill()?;

@@ -1,0 +1,33 @@
+# The commands of this repository; `make help` lists them. CI calls the same ones.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/writ
+CLUSTER := cargo run --quiet --example cluster --
+# A node with pods needs root; without it there is a control plane.
+NODE := $(if $(filter 0,$(shell id -u)),--node)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what is missing (Debian packages; says which first) and build the tools of the test clusters
+	@tests/cluster/packages.sh
+	@$(MAKE) tools
+
+.PHONY: tools
+tools: ## Build etcd, Kubernetes and Helm from Go modules, once per machine (about 8 minutes on two cores)
+	@tests/cluster/tools.sh
+
+.PHONY: shell
+shell: ## Open a shell with kubectl and helm in a fresh cluster, which ends with the shell
+	@$(if $(NODE),,echo "no root, so no pods: the cluster is a control plane alone";) $(CLUSTER) shell $(NODE)
+
+.PHONY: clean
+clean: ## Remove what builds and crashed test clusters left here
+	@[ ! -x target/debug/examples/cluster ] || target/debug/examples/cluster gc
+	@cargo clean
+	@echo "kept: third-party programs in $(CACHE); remove that directory to build them anew"
