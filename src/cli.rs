@@ -13,6 +13,7 @@ mod failure;
 #[cfg(feature = "cluster")]
 pub mod hook;
 mod input;
+mod kinds;
 mod manifest;
 #[cfg(feature = "cluster")]
 pub mod serve;
