@@ -31,12 +31,7 @@ pub(crate) struct SubresourceKind {
 const NAMESPACED: bool = true;
 const CLUSTER: bool = false;
 
-const fn kind(
-    group: &'static str,
-    kind: &'static str,
-    resource: &'static str,
-    namespaced: bool,
-) -> KnownKind {
+const fn kind(group: &'static str, kind: &'static str, resource: &'static str, namespaced: bool) -> KnownKind {
     KnownKind { group, kind, resource, namespaced }
 }
 
@@ -72,7 +67,12 @@ const KINDS: &[KnownKind] = &[
     kind("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", CLUSTER),
     kind("admissionregistration.k8s.io", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", CLUSTER),
     kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", CLUSTER),
-    kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", CLUSTER),
+    kind(
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        CLUSTER,
+    ),
     kind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", CLUSTER),
     kind("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", CLUSTER),
     kind("apiregistration.k8s.io", "APIService", "apiservices", CLUSTER),
@@ -175,7 +175,9 @@ pub(crate) fn parse_resource(text: &str, kind: &GroupVersionKind) -> Result<Grou
         [group, version, resource] => (group, version, resource),
         _ => ("", "", ""),
     };
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+    let plain = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+    };
     if version.is_empty() || resource.is_empty() || ![group, version, resource].into_iter().all(plain) {
         return Err(format!("`{text}` is no resource: write `deployments`, `v1/pods` or `apps/v1/deployments`"));
     }
