@@ -261,19 +261,19 @@ impl Cost {
         result: Option<&Value<'_>>,
     ) -> Result<u64, EvaluationErrorKind> {
         let value = |index: usize| arguments.get(index).copied().flatten();
-        let size = |index: usize| value(index).map_or(1, Value::size);
+        let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
         Ok(match self {
             Self::Unit => 1,
-            Self::Scan(index) => part(size(index), TRAVERSAL),
-            Self::Copy(index) => part(size(index), 2.0 * TRAVERSAL),
-            Self::Concatenate => part(size(0).saturating_add(size(1)), TRAVERSAL),
-            Self::Compare => part(size(0).min(size(1)), TRAVERSAL),
-            Self::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
-            Self::Match => match_cost(size(0), size(1)),
-            Self::InList => size(1),
+            Self::Scan(index) => part(size(fuel, index)?, TRAVERSAL),
+            Self::Copy(index) => part(size(fuel, index)?, 2.0 * TRAVERSAL),
+            Self::Concatenate => part(size(fuel, 0)?.saturating_add(size(fuel, 1)?), TRAVERSAL),
+            Self::Compare => equality_cost(fuel, value(0), value(1))?,
+            Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
+            Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
+            Self::InList => size(fuel, 1)?,
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
-            Self::Join => part(result.map_or(1, Value::size), 2.0 * TRAVERSAL),
-            Self::NewList => result.map_or(1, Value::size).saturating_add(NEW_LIST),
+            Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
+            Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
             Self::Flatten => {
                 let depth = match value(1) {
                     #[expect(clippy::cast_precision_loss, reason = "as in cel-go")]
@@ -281,10 +281,10 @@ impl Cost {
                     _ => 1.0,
                 };
                 let factor = if depth < 0.0 { 1.0 } else { depth };
-                whole(size(0), factor).saturating_add(NEW_LIST)
+                whole(size(fuel, 0)?, factor).saturating_add(NEW_LIST)
             }
             Self::SelfCompare(index) => {
-                let elements = size(index);
+                let elements = size(fuel, index)?;
                 let first = match value(index) {
                     Some(Value::List(list)) => list.element(0),
                     _ => None,
@@ -297,15 +297,29 @@ impl Cost {
     }
 }
 
+/// The size of a value, or of an error.
+fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErrorKind> {
+    value.map_or(Ok(1), |value| value.size(fuel))
+}
+
 /// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
 pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
     part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
 }
 
-/// The cost of equality: a tenth of the smaller side, however deep it is.
-pub(in crate::cel) fn equality_cost(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> u64 {
-    let size = |value: Option<&Value<'_>>| value.map_or(1, Value::size);
-    part(size(a).min(size(b)), TRAVERSAL)
+/// The cost of equality and of order: a tenth of the smaller side, however deep it is.
+pub(in crate::cel) fn equality_cost(
+    fuel: &mut Fuel,
+    a: Option<&Value<'_>>,
+    b: Option<&Value<'_>>,
+) -> Result<u64, EvaluationErrorKind> {
+    let smaller = match (a, b) {
+        // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
+        (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
+        (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
+        _ => size(fuel, a)?.min(size(fuel, b)?),
+    };
+    Ok(part(smaller, TRAVERSAL))
 }
 
 /// Kubernetes' `traversalCost`; depth is bounded by that of values.

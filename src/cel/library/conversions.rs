@@ -74,7 +74,7 @@ fn to_bytes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         [Value::Bytes(bytes)] => Ok(Value::Bytes(bytes.clone())),
         [Value::String(Text::Borrowed(text))] => Ok(Value::Bytes(Blob::Borrowed(text.as_bytes()))),
         [Value::String(text)] => {
-            fuel.scan(text.len())?;
+            fuel.copy(text.len())?;
             Ok(Value::Bytes(Blob::Owned(text.as_bytes().into())))
         }
         _ => Err(no_such_overload("bytes", arguments)),
@@ -157,7 +157,7 @@ fn to_string<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         [Value::String(text)] => Value::String(text.clone()),
         [Value::Bool(value)] => Value::from(if *value { "true" } else { "false" }),
         [Value::Bytes(bytes)] => {
-            fuel.scan(bytes.len())?;
+            fuel.copy(bytes.len())?;
             let text = std::str::from_utf8(bytes).map_err(|_| failed("bytes", "string"))?;
             Value::from(text.to_owned())
         }

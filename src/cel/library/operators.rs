@@ -139,11 +139,11 @@ fn add<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         (Value::Uint(a), Value::Uint(b)) => a.checked_add(*b).map(Value::Uint).ok_or(UINT),
         (Value::Double(a), Value::Double(b)) => Ok(Value::Double(a + b)),
         (Value::String(a), Value::String(b)) => {
-            fuel.scan(a.len() + b.len())?;
+            fuel.copy(a.len() + b.len())?;
             Ok(Value::String(Text::Owned([&**a, &**b].concat().into())))
         }
         (Value::Bytes(a), Value::Bytes(b)) => {
-            fuel.scan(a.len() + b.len())?;
+            fuel.copy(a.len() + b.len())?;
             Ok(Value::Bytes(Blob::Owned([&**a, &**b].concat().into())))
         }
         (Value::List(a), Value::List(b)) => concatenate(fuel, a, b),
@@ -162,7 +162,7 @@ fn concatenate<'a>(fuel: &mut Fuel, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
     if a.is_empty() {
         return Ok(Value::List(b.clone()));
     }
-    fuel.visit(a.len() + b.len())?;
+    fuel.elements(a.len() + b.len())?;
     Value::list(a.iter().chain(b.iter()).collect())
 }
 

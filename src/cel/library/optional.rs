@@ -103,7 +103,7 @@ fn first<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn unwrap<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list)] = arguments else { return Err(no_such_overload("unwrapOpt", arguments)) };
-    fuel.visit(list.len())?;
+    fuel.elements(list.len())?;
     let mut present = Vec::new();
     for item in list.iter() {
         match item {

@@ -112,7 +112,10 @@ impl Pattern {
             (RegexFunction::Matches, _) => Value::Bool(self.regex.is_match(text)),
             (RegexFunction::Find, _) => {
                 let found = self.regex.find(text);
-                Value::String(found.map_or(Text::Borrowed(""), |found| text.slice(found.start(), found.end())))
+                match found {
+                    Some(found) => Value::String(text.slice(fuel, found.start(), found.end())?),
+                    None => Value::from(""),
+                }
             }
             (RegexFunction::FindAll, None) => self.all(fuel, text, usize::MAX)?,
             (RegexFunction::FindAll, Some(Value::Int(limit))) => {
@@ -127,9 +130,8 @@ impl Pattern {
     fn all<'a>(&self, fuel: &mut Fuel, text: &Text<'a>, limit: usize) -> Outcome<'a> {
         let mut found = Vec::new();
         for part in self.regex.find_iter(text).take(limit) {
-            fuel.toil(1)?;
-            fuel.scan(part.len())?;
-            found.push(Value::String(text.slice(part.start(), part.end())));
+            fuel.elements(1)?;
+            found.push(Value::String(text.slice(fuel, part.start(), part.end())?));
         }
         Value::list(found)
     }

@@ -75,7 +75,7 @@ fn position(index: i64) -> Result<usize, EvaluationErrorKind> {
 }
 
 fn owned<'a>(fuel: &mut Fuel, text: String) -> Outcome<'a> {
-    fuel.scan(text.len())?;
+    fuel.copy(text.len())?;
     Ok(Value::from(text))
 }
 
@@ -86,7 +86,7 @@ fn char_at<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     fuel.scan(text.len())?;
     let from = byte_offset(text, position(*index)?).ok_or(EvaluationErrorKind::IndexOutOfRange)?;
     let width = text.get(from..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    Ok(Value::String(text.slice(from, from + width)))
+    Ok(Value::String(text.slice(fuel, from, from + width)?))
 }
 
 fn index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -148,7 +148,7 @@ fn trim<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     fuel.scan(text.len())?;
     let from = text.len() - text.trim_start().len();
     let to = from + text.trim().len();
-    Ok(Value::String(text.slice(from, to)))
+    Ok(Value::String(text.slice(fuel, from, to)?))
 }
 
 fn substring<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -165,7 +165,7 @@ fn substring<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let at = |index: i64| byte_offset(text, position(index)?).ok_or(EvaluationErrorKind::IndexOutOfRange);
     let from = at(start)?;
     let to = end.map_or(Ok(text.len()), at)?;
-    Ok(Value::String(text.slice(from, to)))
+    Ok(Value::String(text.slice(fuel, from, to)?))
 }
 
 fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -178,7 +178,7 @@ fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let most = if old.is_empty() { text.chars().count() + 1 } else { text.matches(&**old).count() };
     // Paid before it is made: the result may be far longer than its parts.
-    fuel.scan(most.min(limit).saturating_mul(new.len()).saturating_add(text.len()))?;
+    fuel.copy(most.min(limit).saturating_mul(new.len()).saturating_add(text.len()))?;
     Ok(Value::from(text.replacen(&**old, new, limit)))
 }
 
@@ -201,13 +201,14 @@ fn split<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
             rest.find(&**separator)
         };
         let Some(at) = found else { break };
-        fuel.toil(1)?;
-        parts.push(Value::String(text.slice(from, from + at)));
+        fuel.elements(1)?;
+        parts.push(Value::String(text.slice(fuel, from, from + at)?));
         from += at + separator.len();
     }
     let is_nothing = limit == 0 || (text.is_empty() && separator.is_empty());
     if !is_nothing {
-        parts.push(Value::String(text.slice(from, text.len())));
+        fuel.elements(1)?;
+        parts.push(Value::String(text.slice(fuel, from, text.len())?));
     }
     Value::list(parts)
 }
@@ -225,7 +226,7 @@ fn join<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
             return Err(EvaluationErrorKind::InvalidArgument { function: "join", reason });
         };
         fuel.toil(1)?;
-        fuel.scan(separator.len() + text.len())?;
+        fuel.copy(separator.len() + text.len())?;
         if index > 0 {
             out.push_str(&separator);
         }
