@@ -57,6 +57,7 @@ pub(in crate::cel) struct Function {
     /// The cost where more than one overload remains after the type check. Kubernetes counts by function name and
     /// keeps the cost of the function, cel-go counts by overload and charges 1.
     pub(in crate::cel) undecided: Cost,
+    pub(in crate::cel) size: Size,
     /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
     pub(in crate::cel) singleton: bool,
     /// Whether the types of the arguments are compared with the overload's before it is called.
@@ -71,6 +72,31 @@ pub(in crate::cel) struct Overload {
     pub(in crate::cel) result: Type,
     pub(in crate::cel) cost: Cost,
     pub(in crate::cel) apply: Apply,
+}
+
+/// How large a result may be, for estimates of worst costs. Arguments are numbered as in [`Cost`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Size {
+    /// What the type says: a scalar has size 1, a text is at most four times as long as the longest argument.
+    Typed,
+    /// As the target, element by element.
+    Target,
+    /// As an element of the target.
+    Element,
+    /// Both arguments one after the other.
+    Sum,
+    /// One character.
+    Character,
+    /// The target with the third argument around every character.
+    Replaced,
+    /// All elements with the second argument between them.
+    Joined,
+    /// The characters of the target.
+    Split,
+    /// The elements of the elements.
+    Flattened,
+    /// As many integers as `lists.range` makes at most.
+    Range,
 }
 
 impl Overload {
@@ -149,6 +175,7 @@ impl Declarations {
             name,
             overloads: Vec::new(),
             undecided: Cost::Unit,
+            size: Size::Typed,
             singleton: false,
             guarded: true,
         })
@@ -167,6 +194,12 @@ impl Function {
     fn method<const N: usize>(&mut self, parameters: [Type; N], result: Type, cost: Cost, apply: Apply) -> &mut Self {
         let overload = Overload { member: true, parameters: parameters.into(), result, cost, apply };
         self.overloads.push(overload);
+        self
+    }
+
+    /// Says how large results may be, where their type does not.
+    fn sized(&mut self, size: Size) -> &mut Self {
+        self.size = size;
         self
     }
 
@@ -225,7 +258,7 @@ pub(in crate::cel) enum Cost {
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
-const TRAVERSAL: f64 = 0.1;
+pub(in crate::cel) const TRAVERSAL: f64 = 0.1;
 /// cel-go's `common.RegexStringLengthCostFactor`.
 const REGEX: f64 = 0.25;
 /// cel-go's `common.ListCreateBaseCost`, with the call itself.

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{Blob, Duration, Text, Timestamp, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -15,7 +15,7 @@ type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 pub(super) fn declare(into: &mut Declarations) {
     let a = Type::Parameter(0);
     into.function("type").singleton().global([a.clone()], Type::type_of(a.clone()), Cost::Unit, type_of);
-    into.function("dyn").singleton().global([a], Type::Dyn, Cost::Unit, identity);
+    into.function("dyn").sized(Size::Target).singleton().global([a], Type::Dyn, Cost::Unit, identity);
     let scan = Cost::Scan(0);
     convert(into, "bool", Type::Bool, to_bool, &[(Type::Bool, Cost::Unit), (Type::String, Cost::Unit)]);
     convert(into, "bytes", Type::Bytes, to_bytes, &[(Type::Bytes, Cost::Unit), (Type::String, scan)]);

@@ -11,7 +11,7 @@ use super::{
         types::Type,
         value::{Duration, List, Value, compare, equal},
     },
-    Apply, Cost, Declarations, no_such_overload,
+    Apply, Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -23,21 +23,32 @@ pub(super) fn declare(into: &mut Declarations) {
     let a = Type::Parameter(0);
     let list = Type::list(a.clone());
     kubernetes(into, &a, &list);
-    into.function("slice").method([list.clone(), Type::Int, Type::Int], list.clone(), Cost::NewList, slice);
+    into.function("slice").sized(Size::Target).method(
+        [list.clone(), Type::Int, Type::Int],
+        list.clone(),
+        Cost::NewList,
+        slice,
+    );
     into.function("flatten")
+        .sized(Size::Flattened)
         .unguarded()
         .method([Type::list(list.clone())], list.clone(), Cost::Flatten, flatten)
         .method([Type::list(Type::Dyn), Type::Int], Type::list(Type::Dyn), Cost::Flatten, flatten);
-    into.function("lists.range").global([Type::Int], Type::list(Type::Int), Cost::NewList, range);
-    into.function("reverse").method([list.clone()], list.clone(), Cost::NewList, reverse);
-    into.function("distinct").method([list.clone()], list.clone(), Cost::SelfCompare(0), distinct);
+    into.function("lists.range").sized(Size::Range).global([Type::Int], Type::list(Type::Int), Cost::NewList, range);
+    into.function("reverse").sized(Size::Target).method([list.clone()], list.clone(), Cost::NewList, reverse);
+    into.function("distinct").sized(Size::Target).method([list.clone()], list.clone(), Cost::SelfCompare(0), distinct);
     for of in
         [Type::Int, Type::Uint, Type::Double, Type::Bool, Type::Duration, Type::Timestamp, Type::String, Type::Bytes]
     {
         let sorted = Type::list(of.clone());
-        into.function("sort").singleton().method([sorted.clone()], sorted.clone(), Cost::SelfCompare(0), sort);
+        into.function("sort").sized(Size::Target).singleton().method(
+            [sorted.clone()],
+            sorted.clone(),
+            Cost::SelfCompare(0),
+            sort,
+        );
         let by = into.function("@sortByAssociatedKeys").singleton();
-        by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by);
+        by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by).sized(Size::Target);
     }
 }
 
@@ -48,8 +59,8 @@ fn kubernetes(into: &mut Declarations, a: &Type, list: &Type) {
         let list = Type::list(of.clone());
         let cost = Cost::Traverse;
         into.function("isSorted").undecided(cost).method([list.clone()], Type::Bool, cost, is_sorted);
-        into.function("max").undecided(cost).method([list.clone()], of.clone(), cost, max);
-        into.function("min").undecided(cost).method([list], of, cost, min);
+        into.function("max").sized(Size::Element).undecided(cost).method([list.clone()], of.clone(), cost, max);
+        into.function("min").sized(Size::Element).undecided(cost).method([list], of, cost, min);
     }
     let summable: [(Type, Apply); 4] =
         [(Type::Int, sum_int), (Type::Uint, sum_uint), (Type::Double, sum_double), (Type::Duration, sum_duration)];

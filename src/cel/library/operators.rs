@@ -9,7 +9,7 @@ use super::{
         types::Type,
         value::{Blob, Duration, List, Text, Timestamp, Value, compare},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -53,6 +53,7 @@ pub(super) fn declare(into: &mut Declarations) {
 fn arithmetic(into: &mut Declarations) {
     let list = Type::list(Type::Parameter(0));
     into.function("_+_")
+        .sized(Size::Sum)
         .singleton()
         .global([Type::Bytes, Type::Bytes], Type::Bytes, Cost::Concatenate, add)
         .global([Type::Double, Type::Double], Type::Double, Cost::Unit, add)

@@ -15,7 +15,7 @@ use super::{
         types::Type,
         value::{Text, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -28,8 +28,14 @@ pub(super) fn declare(into: &mut Declarations) {
         Cost::Match,
         matches,
     );
-    into.function("find").undecided(Cost::Match).method([String, String], String, Cost::Match, find);
+    into.function("find").sized(Size::Target).undecided(Cost::Match).method(
+        [String, String],
+        String,
+        Cost::Match,
+        find,
+    );
     into.function("findAll")
+        .sized(Size::Split)
         .undecided(Cost::Match)
         .method([String, String], Type::list(String), Cost::Match, find_all)
         .method([String, String, Int], Type::list(String), Cost::Match, find_all);

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{Text, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -15,7 +15,7 @@ type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 pub(super) fn declare(into: &mut Declarations) {
     use Type::{Int, String};
     let list = Type::list(String);
-    into.function("charAt").method([String, Int], String, Cost::Unit, char_at);
+    into.function("charAt").sized(Size::Character).method([String, Int], String, Cost::Unit, char_at);
     // The same names are functions of lists, and Kubernetes counts both by the name.
     into.function("indexOf").undecided(Cost::Traverse).method([String, String], Int, Cost::Traverse, index_of).method(
         [String, String, Int],
@@ -28,34 +28,30 @@ pub(super) fn declare(into: &mut Declarations) {
         .method([String, String], Int, Cost::Traverse, last_index_of)
         .method([String, String, Int], Int, Cost::Traverse, last_index_of);
     let scan = Cost::Scan(0);
-    into.function("lowerAscii").undecided(scan).method([String], String, scan, lower_ascii);
-    into.function("upperAscii").undecided(scan).method([String], String, scan, upper_ascii);
-    into.function("trim").undecided(scan).method([String], String, scan, trim);
-    into.function("substring").undecided(scan).method([String, Int], String, scan, substring).method(
-        [String, Int, Int],
-        String,
-        scan,
-        substring,
-    );
+    into.function("lowerAscii").sized(Size::Target).undecided(scan).method([String], String, scan, lower_ascii);
+    into.function("upperAscii").sized(Size::Target).undecided(scan).method([String], String, scan, upper_ascii);
+    into.function("trim").sized(Size::Target).undecided(scan).method([String], String, scan, trim);
+    into.function("substring")
+        .sized(Size::Target)
+        .undecided(scan)
+        .method([String, Int], String, scan, substring)
+        .method([String, Int, Int], String, scan, substring);
     let copy = Cost::Copy(0);
-    into.function("replace").undecided(copy).method([String, String, String], String, copy, replace).method(
-        [String, String, String, Int],
-        String,
-        copy,
-        replace,
-    );
-    into.function("split").undecided(copy).method([String, String], list.clone(), copy, split).method(
-        [String, String, Int],
-        list.clone(),
-        copy,
-        split,
-    );
-    into.function("join").undecided(Cost::Join).method([list.clone()], String, Cost::Join, join).method(
-        [list, String],
-        String,
-        Cost::Join,
-        join,
-    );
+    into.function("replace")
+        .sized(Size::Replaced)
+        .undecided(copy)
+        .method([String, String, String], String, copy, replace)
+        .method([String, String, String, Int], String, copy, replace);
+    into.function("split")
+        .sized(Size::Split)
+        .undecided(copy)
+        .method([String, String], list.clone(), copy, split)
+        .method([String, String, Int], list.clone(), copy, split);
+    into.function("join")
+        .sized(Size::Joined)
+        .undecided(Cost::Join)
+        .method([list.clone()], String, Cost::Join, join)
+        .method([list, String], String, Cost::Join, join);
     into.function("strings.quote").global([String], String, scan, quote);
 }
 

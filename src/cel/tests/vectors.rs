@@ -97,6 +97,8 @@ fn evaluate(
         Err(error) => (None, Some(error.kind.code().to_owned())),
     };
     let cost = (error.as_deref() != Some("CostExceeded")).then_some(fuel.cost());
+    let worst = program.worst_case_cost();
+    assert!(fuel.cost() <= worst, "{expression} cost {}, and {worst} was to be the worst", fuel.cost());
     Expected { of: Some(program.output().to_string()), value, error, cost }
 }
 
