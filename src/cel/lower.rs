@@ -77,6 +77,7 @@ impl Lowering<'_> {
         match self.code.ops.get_mut(at) {
             Some(
                 Op::Bail { to, .. }
+                | Op::Skip { to }
                 | Op::Jump(to)
                 | Op::And { to }
                 | Op::Or { to }
