@@ -4,19 +4,24 @@
 //! `docs/cli.md` is made from these definitions.
 
 mod canonical;
+mod case;
 mod cel;
 mod completion;
 mod console;
 #[cfg(feature = "cluster")]
 pub mod crds;
+mod decide;
+mod evaluate;
 mod failure;
 #[cfg(feature = "cluster")]
 pub mod hook;
 mod input;
 mod kinds;
 mod manifest;
+mod policies;
 #[cfg(feature = "cluster")]
 pub mod serve;
+mod test;
 
 use std::{
     ffi::OsString,
@@ -53,6 +58,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Evaluate(Box<evaluate::EvaluateCommand>),
+    Test(test::TestCommand),
     Cel(cel::CelCommand),
     Canonical(canonical::CanonicalCommand),
     Completion(completion::CompletionCommand),
@@ -60,6 +67,10 @@ enum Command {
     Crds(crds::CrdsCommand),
     #[cfg(feature = "cluster")]
     Serve(Box<serve::ServeCommand>),
+    /// Steps of the Helm chart, run as Jobs in Writ's namespace.
+    #[cfg(feature = "cluster")]
+    #[command(subcommand, hide = true)]
+    Hook(Box<hook::HookCommand>),
 }
 
 /// What a command reads from and answers to.
@@ -71,6 +82,8 @@ struct Io {
 impl Command {
     fn run(self, io: &mut Io) -> Result<Exit, Failure> {
         match self {
+            Self::Evaluate(command) => command.run(io),
+            Self::Test(command) => command.run(io),
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
             Self::Completion(command) => command.run(io),
@@ -78,8 +91,16 @@ impl Command {
             Self::Crds(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
             #[cfg(feature = "cluster")]
             Self::Serve(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
+            #[cfg(feature = "cluster")]
+            Self::Hook(command) => block_on(command.run()).map(|()| Exit::Yes).map_err(Failure::from),
         }
     }
+}
+
+/// Runs what talks to a cluster to its end.
+#[cfg(feature = "cluster")]
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Runs the program with the arguments of the process.
@@ -122,9 +143,15 @@ fn definition(program: Option<&OsString>) -> clap::Command {
 /// Says on standard error why there is no answer.
 fn report(failure: &Failure) {
     use std::io::Write as _;
-    let next = failure.next().map(|next| format!("  {}\n", clean(next))).unwrap_or_default();
+    let mut text = String::new();
+    for message in failure.messages() {
+        text.push_str(&format!("error: {}\n", clean(message)));
+    }
+    if let Some(next) = failure.next() {
+        text.push_str(&format!("  {}\n", clean(next)));
+    }
     // Nobody may be there to read it.
-    let _ = write!(std::io::stderr().lock(), "error: {}\n{next}", clean(&failure.to_string()));
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

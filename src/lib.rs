@@ -32,7 +32,6 @@ pub mod sign;
 pub mod replay;
 
 // Runtime.
-#[cfg(feature = "cluster")]
 pub mod clock;
 #[cfg(feature = "cluster")]
 pub mod metrics;

@@ -31,12 +31,7 @@ pub(crate) struct SubresourceKind {
 const NAMESPACED: bool = true;
 const CLUSTER: bool = false;
 
-const fn kind(
-    group: &'static str,
-    kind: &'static str,
-    resource: &'static str,
-    namespaced: bool,
-) -> KnownKind {
+const fn kind(group: &'static str, kind: &'static str, resource: &'static str, namespaced: bool) -> KnownKind {
     KnownKind { group, kind, resource, namespaced }
 }
 
@@ -46,9 +41,9 @@ const fn body(
     resource: &'static str,
     subresource: &'static str,
     operation: Operation,
+    namespaced: bool,
 ) -> SubresourceKind {
-    // Only nodes, of those below, stand in no namespace.
-    SubresourceKind { group, kind, resource, subresource, operation, namespaced: resource.as_bytes()[0] != b'n' }
+    SubresourceKind { group, kind, resource, subresource, operation, namespaced }
 }
 
 /// The kinds of Kubernetes 1.37, of Gateway API and of Writ.
@@ -72,7 +67,12 @@ const KINDS: &[KnownKind] = &[
     kind("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding", "mutatingadmissionpolicybindings", CLUSTER),
     kind("admissionregistration.k8s.io", "MutatingWebhookConfiguration", "mutatingwebhookconfigurations", CLUSTER),
     kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", CLUSTER),
-    kind("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding", "validatingadmissionpolicybindings", CLUSTER),
+    kind(
+        "admissionregistration.k8s.io",
+        "ValidatingAdmissionPolicyBinding",
+        "validatingadmissionpolicybindings",
+        CLUSTER,
+    ),
     kind("admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "validatingwebhookconfigurations", CLUSTER),
     kind("apiextensions.k8s.io", "CustomResourceDefinition", "customresourcedefinitions", CLUSTER),
     kind("apiregistration.k8s.io", "APIService", "apiservices", CLUSTER),
@@ -131,15 +131,15 @@ const KINDS: &[KnownKind] = &[
 ];
 
 const BODIES: &[SubresourceKind] = &[
-    body("", "Binding", "pods", "binding", Operation::Create),
-    body("", "NodeProxyOptions", "nodes", "proxy", Operation::Connect),
-    body("", "PodAttachOptions", "pods", "attach", Operation::Connect),
-    body("", "PodExecOptions", "pods", "exec", Operation::Connect),
-    body("", "PodPortForwardOptions", "pods", "portforward", Operation::Connect),
-    body("", "PodProxyOptions", "pods", "proxy", Operation::Connect),
-    body("", "ServiceProxyOptions", "services", "proxy", Operation::Connect),
-    body("authentication.k8s.io", "TokenRequest", "serviceaccounts", "token", Operation::Create),
-    body("policy", "Eviction", "pods", "eviction", Operation::Create),
+    body("", "Binding", "pods", "binding", Operation::Create, NAMESPACED),
+    body("", "NodeProxyOptions", "nodes", "proxy", Operation::Connect, CLUSTER),
+    body("", "PodAttachOptions", "pods", "attach", Operation::Connect, NAMESPACED),
+    body("", "PodExecOptions", "pods", "exec", Operation::Connect, NAMESPACED),
+    body("", "PodPortForwardOptions", "pods", "portforward", Operation::Connect, NAMESPACED),
+    body("", "PodProxyOptions", "pods", "proxy", Operation::Connect, NAMESPACED),
+    body("", "ServiceProxyOptions", "services", "proxy", Operation::Connect, NAMESPACED),
+    body("authentication.k8s.io", "TokenRequest", "serviceaccounts", "token", Operation::Create, NAMESPACED),
+    body("policy", "Eviction", "pods", "eviction", Operation::Create, NAMESPACED),
 ];
 
 /// What is known of a kind.
@@ -175,7 +175,9 @@ pub(crate) fn parse_resource(text: &str, kind: &GroupVersionKind) -> Result<Grou
         [group, version, resource] => (group, version, resource),
         _ => ("", "", ""),
     };
-    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte));
+    let plain = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+    };
     if version.is_empty() || resource.is_empty() || ![group, version, resource].into_iter().all(plain) {
         return Err(format!("`{text}` is no resource: write `deployments`, `v1/pods` or `apps/v1/deployments`"));
     }

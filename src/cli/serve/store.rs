@@ -51,9 +51,8 @@ pub(super) fn embedded(store: Option<&str>, folder: &Path, initialize: bool) -> 
         EmbeddedStore::initialize(&path)?;
     }
     let clock = machine_clock();
-    let store =
-        EmbeddedStore::open(&path, None, Arc::clone(&clock), Quota::EMBEDDED)
-            .context("the store of claims cannot be opened; for the first start add --initialize-store")?;
+    let store = EmbeddedStore::open(&path, None, Arc::clone(&clock), Quota::EMBEDDED)
+        .context("the store of claims cannot be opened; for the first start add --initialize-store")?;
     let id = store.id().to_string();
     let claims = ClaimService::new(Arc::new(store), Arc::new(NoHistory), Arc::clone(&clock), Terms::default());
     Ok(Opened { claims: Arc::new(claims), clock, id })
