@@ -20,6 +20,8 @@ mod kinds;
 mod manifest;
 mod policies;
 #[cfg(feature = "cluster")]
+mod reference;
+#[cfg(feature = "cluster")]
 pub mod serve;
 mod test;
 
@@ -67,6 +69,9 @@ enum Command {
     Crds(crds::CrdsCommand),
     #[cfg(feature = "cluster")]
     Serve(Box<serve::ServeCommand>),
+    #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Reference(reference::ReferenceCommand),
     /// Steps of the Helm chart, run as Jobs in Writ's namespace.
     #[cfg(feature = "cluster")]
     #[command(subcommand, hide = true)]
@@ -91,6 +96,8 @@ impl Command {
             Self::Crds(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
             #[cfg(feature = "cluster")]
             Self::Serve(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
+            #[cfg(feature = "cluster")]
+            Self::Reference(command) => command.run(io),
             #[cfg(feature = "cluster")]
             Self::Hook(command) => block_on(command.run()).map(|()| Exit::Yes).map_err(Failure::from),
         }
