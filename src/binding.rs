@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 pub use scope::{NamespaceLabels, Principals, Selector};
 
 use crate::{
-    api::{Exclude, Metadata, Mode, PolicyBindingSpec},
+    api::{Exclude, Metadata, Mode, PolicyBindingSpec, PolicyRef},
     canonical::{Object, Value},
     digest::{Digest, Domain},
     signal::Declaration,
@@ -95,10 +95,29 @@ impl Binding {
         if !errors.is_empty() {
             return Err(errors);
         }
+        Ok(Self::of(metadata, spec, selector, pinned))
+    }
+
+    /// A binding of a policy that governs everything and everybody, without parameters: what stands for one that
+    /// cannot be read.
+    #[must_use]
+    pub fn widest(metadata: &Metadata, policy_ref: PolicyRef, mode: Mode) -> Self {
+        let spec = PolicyBindingSpec {
+            policy_ref,
+            params: BTreeMap::new(),
+            match_resources: None,
+            subjects: None,
+            exclude: None,
+            mode,
+        };
+        Self::of(metadata, &spec, None, None)
+    }
+
+    fn of(metadata: &Metadata, spec: &PolicyBindingSpec, selector: Option<Selector>, pinned: Option<Digest>) -> Self {
         let Exclude { namespaces, groups, service_accounts } = spec.exclude.clone().unwrap_or_default();
         let subjects = spec.subjects.as_ref().map(Principals::of_subjects).filter(|subjects| !subjects.is_empty());
         let json = serde_json::to_value(spec).unwrap_or_default();
-        Ok(Self {
+        Self {
             name: metadata.name.clone(),
             uid: metadata.uid.clone(),
             generation: metadata.generation,
@@ -112,7 +131,7 @@ impl Binding {
             subjects,
             excluded_namespaces: namespaces,
             excluded: Principals::of_parts(&[], &groups, &service_accounts),
-        })
+        }
     }
 
     /// Reads the binding's parameters as a policy declares them: exactly those, each of its type.

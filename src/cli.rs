@@ -72,7 +72,6 @@ enum Command {
     #[cfg(feature = "cluster")]
     #[command(hide = true)]
     Reference(reference::ReferenceCommand),
-    /// Steps of the Helm chart, run as Jobs in Writ's namespace.
     #[cfg(feature = "cluster")]
     #[command(subcommand, hide = true)]
     Hook(Box<hook::HookCommand>),

@@ -30,6 +30,8 @@ pub mod sign;
 // State.
 #[cfg(feature = "cluster")]
 pub mod replay;
+#[cfg(feature = "cluster")]
+pub mod ledger;
 
 // Runtime.
 pub mod clock;
@@ -45,4 +47,6 @@ pub mod runtime;
 // Edges.
 #[cfg(feature = "cluster")]
 pub mod webhook;
+#[cfg(feature = "cluster")]
+pub mod controller;
 pub mod cli;

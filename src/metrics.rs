@@ -5,12 +5,16 @@
 //! a struct that registers itself and name it in [`Metrics`].
 
 mod catalogue;
+mod controller;
 mod registrar;
 mod webhook;
 
 use std::fmt::Write as _;
 
 pub use catalogue::markdown;
+pub use controller::{
+    BINDING_STATES, ControllerMetrics, POLICY_STATES, PublishLabels, StateLabels, WatchLabels, WriteLabels,
+};
 use prometheus_client::registry::Registry;
 pub use registrar::{Described, Labels, Registrar};
 pub use webhook::{CallLabels, CauseLabels, PathLabels, RefusalLabels, WebhookMetrics};
@@ -25,6 +29,8 @@ pub struct Metrics {
     described: Vec<Described>,
     /// What the webhook server counts.
     pub webhook: WebhookMetrics,
+    /// What the controller counts.
+    pub controller: ControllerMetrics,
 }
 
 impl Default for Metrics {
@@ -32,8 +38,9 @@ impl Default for Metrics {
         let mut registrar = Registrar::default();
         registrar.info("writ_build", "The running build.", &[("version", env!("CARGO_PKG_VERSION"))]);
         let webhook = WebhookMetrics::register(&mut registrar);
+        let controller = ControllerMetrics::register(&mut registrar);
         let (registry, described) = registrar.finish();
-        Self { registry, described, webhook }
+        Self { registry, described, webhook, controller }
     }
 }
 

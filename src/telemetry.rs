@@ -58,3 +58,6 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), TelemetryError> {
     }));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,7 +169,8 @@ pub(super) fn push_hex(bytes: &[u8], out: &mut String) {
     }
 }
 
-fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+/// Exactly `2 * N` lower-case hexadecimal digits.
+pub(super) fn parse_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let mut bytes = [0; N];
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
     if pairs.len() != N {

@@ -15,7 +15,7 @@ pub(crate) fn create(signer: KeyId) -> Statement {
     let issued_at = Timestamp::from_millis(1_795_563_215_123);
     let predicate = Predicate {
         cluster_id: "2f7b1c6e-3a4d-4c59-9b1e-7d2f8a6c5e10".into(),
-        store_id: "8c0e5b1f-6d2a-4f7e-8b3c-1a9d4e7f2c65".into(),
+        store_id: "8c0e5b1f6d2a4f7e8b3c1a9d4e7f2c65".into(),
         execution_id: ExecutionId::from_bytes(*b"0123456789abcdef"),
         issued_at,
         admit_before: issued_at.plus(std::time::Duration::from_secs(40)),
@@ -119,6 +119,7 @@ fn any_text() -> impl Strategy<Value = String> {
         Just(String::new()),
         prop::sample::select(vec!["v1", "apps", "Deployment", "webhooks", "metadata"]).prop_map(str::to_owned),
         any_bytes().prop_map(|[a, b, ..]: [u8; 32]| format!("{a:02x}{b:02x}1a52-7b1c-4d3e-9a55-0c8f6d2a4b10")),
+        any_bytes().prop_map(|bytes: [u8; 16]| format!("{:032x}", u128::from_be_bytes(bytes))),
         proptest::num::u64::ANY.prop_map(|number| number.to_string()),
         "(system:|system:node:|system:serviceaccount:)[a-z:]{0,20}",
         "[a-z0-9-]{1,70}",

@@ -397,12 +397,23 @@ impl Checker<'_> {
         arguments: &[NodeId],
     ) -> Type {
         let types: Vec<Type> = arguments.iter().map(|argument| self.type_of(*argument)).collect();
+        self.resolve_types(id, function, member, namespaced, &types)
+    }
+
+    fn resolve_types(
+        &mut self,
+        id: NodeId,
+        function: &'static Function,
+        member: bool,
+        namespaced: bool,
+        types: &[Type],
+    ) -> Type {
         let mut result: Option<Type> = None;
         let mut fitting = Vec::new();
         for overload in function.overloads.iter().filter(|overload| overload.member == member) {
             let declared = self.unifier.instantiate(overload.parameters.iter().chain([&overload.result]));
             let Some((of, parameters)) = declared.split_last() else { continue };
-            if !self.unifier.assign_all(&types, parameters) {
+            if !self.unifier.assign_all(types, parameters) {
                 continue;
             }
             fitting.push(overload);
@@ -419,7 +430,9 @@ impl Checker<'_> {
                 Some((target, rest)) if member => format!("{target}.({})", rest.join(", ")),
                 _ => format!("({})", types.join(", ")),
             };
-            let function = function.name.to_owned();
+            // What `sortBy` calls is nothing that an expression can name.
+            let function = if function.name.starts_with('@') && member { "sortBy" } else { function.name };
+            let function = function.to_owned();
             self.report(id, CompileErrorKind::NoMatchingOverload { function, arguments });
             return Type::Dyn;
         };

@@ -59,6 +59,8 @@ pub(in crate::cel) struct Function {
     pub(in crate::cel) undecided: Cost,
     /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
     pub(in crate::cel) singleton: bool,
+    /// Whether the types of the arguments are compared with the overload's before it is called.
+    pub(in crate::cel) guarded: bool,
 }
 
 /// One signature of a function.
@@ -72,7 +74,8 @@ pub(in crate::cel) struct Overload {
 }
 
 impl Overload {
-    /// Whether values of these types may be passed; type parameters are erased, as at run time in cel-go.
+    /// Whether values of these types may be passed. As in cel-go a list is known by its first element, and a map by
+    /// its first entry.
     pub(in crate::cel) fn accepts(&self, arguments: &[Value<'_>]) -> bool {
         self.parameters.len() == arguments.len()
             && self.parameters.iter().zip(arguments).all(|(wanted, value)| is_of(wanted, value))
@@ -91,16 +94,46 @@ fn is_of(wanted: &Type, value: &Value<'_>) -> bool {
         Type::Bytes => matches!(value, Value::Bytes(_)),
         Type::Timestamp => matches!(value, Value::Timestamp(_)),
         Type::Duration => matches!(value, Value::Duration(_)),
-        Type::List(_) => matches!(value, Value::List(_)),
-        Type::Map(..) | Type::Object(_) => matches!(value, Value::Map(_)),
+        Type::List(element) => match value {
+            Value::List(list) => list.element(0).is_none_or(|first| is_of(element, &first)),
+            _ => false,
+        },
+        Type::Map(key, of) => match value {
+            Value::Map(map) => map.entry(0).is_none_or(|(first, value)| is_of(key, &first) && is_of(of, &value)),
+            _ => false,
+        },
+        Type::Object(_) => matches!(value, Value::Map(_)),
         Type::Optional(_) => matches!(value, Value::Optional(_)),
         Type::Type(_) => matches!(value, Value::Type(_)),
     }
 }
 
-/// Whether `value` may stand where `wanted` was declared.
-pub(in crate::cel) fn fits(wanted: &Type, value: &Value<'_>) -> bool {
-    is_of(wanted, value)
+/// Whether `value` is of type `wanted` through and through.
+///
+/// # Errors
+/// [`EvaluationErrorKind::WorkExceeded`]
+pub(in crate::cel) fn conforms(fuel: &mut Fuel, wanted: &Type, value: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+    fuel.toil(1)?;
+    match (wanted, value) {
+        (Type::List(element), Value::List(list)) => {
+            for item in list.iter() {
+                if !conforms(fuel, element, &item)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Type::Map(key, of), Value::Map(map)) => {
+            for (name, item) in map.iter() {
+                if !conforms(fuel, key, &name)? || !conforms(fuel, of, &item)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Type::Optional(of), Value::Optional(Some(present))) => conforms(fuel, of, present.value()),
+        _ => Ok(is_of(wanted, value)),
+    }
 }
 
 /// Collects the declarations of all libraries.
@@ -117,6 +150,7 @@ impl Declarations {
             overloads: Vec::new(),
             undecided: Cost::Unit,
             singleton: false,
+            guarded: true,
         })
     }
 }
@@ -138,6 +172,11 @@ impl Function {
 
     fn singleton(&mut self) -> &mut Self {
         self.singleton = true;
+        self.unguarded()
+    }
+
+    fn unguarded(&mut self) -> &mut Self {
+        self.guarded = false;
         self
     }
 

@@ -369,7 +369,7 @@ impl<'a> Machine<'a, '_> {
 /// Calls the overload that fits: the only one, or the first that takes these values.
 fn dispatch<'a>(call: &Call, fuel: &mut Fuel, values: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
     let overload = match call.overloads.as_ref() {
-        [only] => Some(only),
+        [only] if !call.function.guarded || only.accepts(values) => Some(only),
         many => many.iter().find(|overload| overload.accepts(values)),
     };
     match overload {

@@ -6,7 +6,7 @@ use super::{
     environment::{Activation, Environment},
     error::{CompileError, CompileErrors, EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
-    library::fits,
+    library::conforms,
     lower, machine, syntax,
     types::Type,
     value::Value,
@@ -73,7 +73,7 @@ impl Program {
         };
         let value = machine::run(&self.code, activation, fuel).map_err(placed)?;
         match &self.expected {
-            Some(expected) if !fits(expected, &value) => {
+            Some(expected) if !conforms(fuel, expected, &value).map_err(|kind| placed(kind.into()))? => {
                 let kind = EvaluationErrorKind::WrongType { expected: expected.clone(), found: value.type_name() };
                 Err(placed(kind.into()))
             }

@@ -49,13 +49,13 @@ impl Case {
         text_at(self.subject(), &["metadata", "name"])
     }
 
-    /// The namespace object: as given, or made up from the name alone.
+    /// The namespace object: as given, or made up from the name alone; none for a cluster-scoped object.
     pub(super) fn namespace_object(&self) -> Option<Cow<'_, Value<'static>>> {
-        match &self.namespace {
-            Some(given) => Some(Cow::Borrowed(given)),
-            None if self.request.namespace.is_empty() || self.is_namespace() => None,
-            None => Some(Cow::Owned(named_namespace(&self.request.namespace))),
+        if self.request.namespace.is_empty() || self.is_namespace() {
+            return None;
         }
+        let made_up = || Cow::Owned(named_namespace(&self.request.namespace));
+        Some(self.namespace.as_ref().map_or_else(made_up, Cow::Borrowed))
     }
 
     /// Whether the request is about a Namespace object, which counts by its own labels.
@@ -127,7 +127,7 @@ fn check_object(value: &Value<'_>) -> Result<(), String> {
 }
 
 /// The kind that an object says it has.
-fn kind_of(object: &Value<'_>) -> GroupVersionKind {
+pub(super) fn kind_of(object: &Value<'_>) -> GroupVersionKind {
     let (group, version) = super::kinds::group_version(text_at(Some(object), &["apiVersion"]));
     let kind = text_at(Some(object), &["kind"]).to_owned();
     GroupVersionKind { group: group.to_owned(), version: version.to_owned(), kind }

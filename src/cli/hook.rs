@@ -39,12 +39,28 @@ impl HookCommand {
     /// What could not be done, and what to do about it. Nothing that exists has been overwritten.
     pub async fn run(self) -> anyhow::Result<()> {
         let client = kube::Client::try_default().await?;
-        match self {
+        let result = match self {
             Self::Install(hook) => hook.run(client).await,
             Self::CaBundle(hook) => hook.run(client).await,
             Self::PreUpgrade(hook) => hook.run(client).await,
             Self::PreDelete(hook) => hook.run(client).await,
             Self::SelfTest(hook) => hook.run(client).await,
+        };
+        result.map_err(readable)
+    }
+}
+
+/// An answer of the API server as its message alone: printed whole, it says everything three times.
+fn readable(error: anyhow::Error) -> anyhow::Error {
+    let mut parts = Vec::new();
+    for cause in error.chain() {
+        match cause.downcast_ref() {
+            Some(kube::Error::Api(status)) => {
+                parts.push(status.message.clone());
+                break;
+            }
+            _ => parts.push(cause.to_string()),
         }
     }
+    anyhow::Error::msg(parts.join(": "))
 }

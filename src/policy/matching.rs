@@ -1,3 +1,5 @@
+use std::fmt;
+
 use crate::{
     admission::{Operation, Request},
     api::{ResourceRule, RuleOperation},
@@ -75,6 +77,18 @@ impl ResourcePattern {
     }
 }
 
+impl fmt::Display for ResourcePattern {
+    /// As rules write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.resource.as_deref().unwrap_or("*"))?;
+        match &self.subresource {
+            Subresource::Main => Ok(()),
+            Subresource::Named(name) => write!(f, "/{name}"),
+            Subresource::Any => f.write_str("/*"),
+        }
+    }
+}
+
 /// One compiled rule of `matchConstraints.resourceRules`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResourceMatcher {
@@ -142,6 +156,12 @@ impl ResourceMatcher {
             RuleOperation::Delete => operation == Operation::Delete,
             RuleOperation::Connect => operation == Operation::Connect,
         })
+    }
+
+    /// Operations.
+    #[must_use]
+    pub fn operations(&self) -> &[RuleOperation] {
+        &self.operations
     }
 
     /// API groups; `*` is all.

@@ -2,7 +2,8 @@
 //!
 //! A clock that jumped is not believed: until it has run steadily for a while, the time is a [`Span`] that covers both
 //! what it says now and what it would say had it not jumped. Deadlines are set by the later end and are over by the
-//! earlier one. Forgetting stays halted until the clock is back where it was, or the process is started again.
+//! earlier one. Forgetting stays halted until the clock is back where it was, or the process is started again, and
+//! windows are never shorter for a clock that went back.
 
 use std::time::Duration;
 
@@ -32,13 +33,16 @@ pub struct Span {
     pub earliest: Timestamp,
     /// Its later end: from here deadlines are counted.
     pub latest: Timestamp,
+    /// From here windows are counted: no earlier than `latest`, and than any course of the clock before a jump. A
+    /// claim that was made while the clock was slow is kept for its whole window after the clock is set right.
+    pub windows_from: Timestamp,
 }
 
 impl Span {
     /// Exactly this time.
     #[must_use]
     pub const fn at(time: Timestamp) -> Self {
-        Self { earliest: time, latest: time }
+        Self { earliest: time, latest: time, windows_from: time }
     }
 }
 
@@ -116,6 +120,7 @@ impl StoreClock {
         if !self.jumped {
             kept.drift_towards(seen, elapsed);
         }
+        let kept = kept.at(elapsed);
         let believed = self.believed.get_or_insert(fresh);
         let expected = believed.at(elapsed);
         if believed.distance(seen, elapsed) <= self.tolerance {
@@ -133,16 +138,21 @@ impl StoreClock {
                 _ => self.candidate = Some((fresh, elapsed)),
             }
         }
-        Span { earliest: expected.min(seen), latest: expected.max(seen).plus(grain) }
+        let latest = expected.max(seen).plus(grain);
+        Span { earliest: expected.min(seen), latest, windows_from: latest.max(kept) }
     }
 
     /// The time as it should be now by earlier replies; none before the first.
     #[must_use]
     pub fn estimate(&self, elapsed: Duration) -> Option<Span> {
-        let ends = [self.believed?.at(elapsed), self.candidate.map_or(self.believed?, |(line, _)| line).at(elapsed)];
-        self.started?;
-        let (earliest, latest) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
-        Some(Span { earliest: earliest.minus(self.tolerance), latest: latest.plus(self.tolerance) })
+        let (believed, kept) = (self.believed?, self.kept?);
+        let other = self.candidate.map_or(believed, |(line, _)| line).at(elapsed);
+        let latest = believed.at(elapsed).max(other).plus(self.tolerance);
+        Some(Span {
+            earliest: believed.at(elapsed).min(other).minus(self.tolerance),
+            latest,
+            windows_from: latest.max(kept.at(elapsed)),
+        })
     }
 
     /// The time by which records may be forgotten.

@@ -44,7 +44,11 @@ impl Refusal {
         warnings: Vec<String>,
     ) -> Answer {
         let retry_after_seconds = self.reason.is_retryable().then_some(1);
-        let message = format!("{} [decision {decision}]", clean(&self.message, 4096));
+        let message = clean(&self.message, 4096);
+        let word = self.reason.as_str();
+        let named = self.rule_reason.is_some() || message.contains(word);
+        let message = if named { message } else { format!("{word}: {message}") };
+        let message = format!("{message} [decision {decision}]");
         let causes = self
             .causes
             .into_iter()

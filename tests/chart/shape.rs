@@ -40,8 +40,9 @@ fn matched(webhook: &Value) -> BTreeSet<[String; 4]> {
 
 fn webhook<'a>(objects: &'a [Value], kind: &str, name: &str) -> Result<&'a Value> {
     let configurations = of_kind(objects, kind);
-    ensure!(configurations.len() == 1 && text(configurations[0], "metadata/name") == "zz-writ", "{kind}");
-    let mut webhooks = items(configurations[0], "webhooks").iter();
+    let [configuration] = configurations.as_slice() else { anyhow::bail!("{} of {kind}", configurations.len()) };
+    ensure!(text(configuration, "metadata/name") == "zz-writ", "{kind}");
+    let mut webhooks = items(configuration, "webhooks").iter();
     webhooks.find(|webhook| text(webhook, "name") == name).with_context(|| format!("{kind} {name}"))
 }
 

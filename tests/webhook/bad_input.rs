@@ -180,3 +180,30 @@ async fn a_body_in_chunks_is_a_body() {
     .await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("\"allowed\":true"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waits_for_our_word_is_told_before_it_sends() {
+    let world = World::start(Options::default()).await;
+    let body = review("fine");
+    let head = "POST /validate HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: 100-continue\r\n";
+    let refused = format!("{head}content-type: text/plain\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = raw(&world, &[refused.as_bytes()]).await;
+    assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+    let welcome = format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = raw(&world, &[welcome.as_bytes(), body.as_bytes()]).await;
+    assert!(answer.starts_with("HTTP/1.1 100 ") && answer.contains("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_headers_are_refused_on_http_2_too() {
+    let world = World::start(Options::default()).await;
+    let mut client = world.client(Protocol::H2, None).await;
+    for (bytes, accepted) in [(15 * 1024, true), (17 * 1024, false)] {
+        let mut request = post("/mutate", review("fine"));
+        request.headers_mut().insert("canary-7f3a", "x".repeat(bytes).parse().unwrap());
+        let answer = within(client.try_send(request)).await;
+        let served = answer.as_ref().is_ok_and(|page| page.status.is_success());
+        assert_eq!(served, accepted, "{bytes}: {answer:?}");
+    }
+    assert!(world.client(Protocol::H2, None).await.post("/mutate", review("fine")).await.verdict().0);
+}

@@ -10,7 +10,7 @@ use writ::{
     },
 };
 
-use crate::support::{DAY, Options, Protocol, World, client_certificate, request, review, within};
+use crate::support::{Client, DAY, Options, Protocol, World, client_certificate, request, review, within};
 
 struct Authorities {
     ours: Issued,
@@ -53,6 +53,9 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         named("x")(params);
         params.subject_alt_names = vec![SanType::Rfc822Name("kube-apiserver".try_into().unwrap())];
     };
+    let two_names = |params: &mut CertificateParams| {
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "somebody-else");
+    };
     let expired = |params: &mut CertificateParams| {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
@@ -72,6 +75,7 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         ("a longer name", Some(client_certificate(&ours, named("kube-apiserver.evil"))), Err("wrong_name")),
         ("another case", Some(client_certificate(&ours, named("Kube-Apiserver"))), Err("wrong_name")),
         ("the server's", Some(client_certificate(&ours, server_usage)), Err("untrusted")),
+        ("two common names", Some(client_certificate(&ours, two_names)), Err("wrong_name")),
         ("expired", Some(client_certificate(&ours, expired)), Err("expired")),
         ("not yet valid", Some(client_certificate(&ours, future)), Err("not_yet_valid")),
     ];
@@ -103,7 +107,7 @@ async fn only_a_pinned_certificate_gets_a_decision() {
         }
     }
     assert_eq!(refusals.len(), 1, "all are told the same: {refusals:?}");
-    for (cause, count) in [("missing", 1), ("untrusted", 2), ("wrong_name", 4), ("expired", 1), ("not_yet_valid", 1)] {
+    for (cause, count) in [("missing", 1), ("untrusted", 2), ("wrong_name", 5), ("expired", 1), ("not_yet_valid", 1)] {
         let series = format!("writ_webhook_callers_refused_total{{cause=\"{cause}\"}}");
         assert_eq!(world.metric(&series), count * 2 * 3, "{cause}");
     }
@@ -184,8 +188,7 @@ async fn an_open_connection_is_looked_at_again() {
         params.not_after = date_time_ymd(2095, 1, 1);
     });
     let mut client = world.client(Protocol::H2, Some(&identity)).await;
-    let status =
-        async |client: &mut crate::support::Client| client.post("/mutate", review("fine")).await.status.as_u16();
+    let status = async |client: &mut Client| client.post("/mutate", review("fine")).await.status.as_u16();
     assert_eq!(status(&mut client).await, 200);
     callers.replace(other.certificate.as_bytes()).unwrap();
     assert_eq!(status(&mut client).await, 401, "the authority was exchanged");
@@ -198,4 +201,22 @@ async fn an_open_connection_is_looked_at_again() {
     assert_eq!(status(&mut client).await, 200);
     world.clock.fail();
     assert_eq!(status(&mut client).await, 401, "who cannot tell the time cannot tell who is valid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_session_is_resumed() {
+    let Authorities { ours, callers, .. } = authorities();
+    let world = World::start(Options { callers: Some(callers), ..Options::default() }).await;
+    let identity = client_certificate(&ours, |_| {});
+    for protocol in Protocol::ALL {
+        // One configuration, so that the client remembers what sessions it is offered.
+        let connector = world.tls(protocol, Some(&identity));
+        for connection in 1..=3 {
+            let tcp = tokio::net::TcpStream::connect(world.address).await.unwrap();
+            let stream = within(connector.connect("writ.test".try_into().unwrap(), tcp)).await.unwrap();
+            assert!(stream.get_ref().1.handshake_kind() == Some(rustls::HandshakeKind::Full), "{connection}");
+            let mut client = Client::over(stream, protocol).await;
+            assert!(client.post("/mutate", review("fine")).await.verdict().0);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use futures::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use writ::webhook::Limits;
 
-use crate::support::{Options, Protocol, World, review, within};
+use crate::support::{Options, Protocol, World, post, review, within};
 
 fn short(budget: Duration) -> Options {
     Options { limits: Limits { budget, ..Limits::default() }, ..Options::default() }
@@ -120,6 +120,50 @@ async fn slow_senders_are_cut_off() {
     world.metric_becomes(r#"writ_webhook_connection_faults_total{cause="handshake_timeout"}"#, 1).await;
     world.metric_becomes("writ_webhook_connections", 0).await;
     assert_eq!(world.metric("writ_webhook_in_flight_bytes"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_hangs_up_holds_nothing() {
+    let world = World::start(Options::default()).await;
+    for protocol in [Protocol::H1, Protocol::H2] {
+        for name in ["never", "held"] {
+            let mut client = world.client(protocol, None).await;
+            let call = client.post("/validate", review(name));
+            let held = async {
+                while world.metric("writ_webhook_in_flight_bytes") == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            tokio::select! {
+                page = call => panic!("{page:?}"),
+                () = within(held) => {}
+            }
+            drop(client);
+            world.metric_becomes("writ_webhook_in_flight_bytes", 0).await;
+            world.metric_becomes("writ_webhook_connections", 0).await;
+        }
+    }
+}
+
+/// Streams that are opened and taken back at once (CVE-2023-44487) cost that connection, and nobody else anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_that_are_taken_back_hold_nothing() {
+    let world = World::start(Options::default()).await;
+    let mut good = world.client(Protocol::H2, None).await;
+    for _ in 0..5 {
+        let mut hasty = world.client(Protocol::H2, None).await;
+        for _ in 0..500 {
+            let call = hasty.try_send(post("/validate", review("never")));
+            tokio::select! {
+                biased;
+                ended = call => assert!(ended.is_err(), "{ended:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        assert!(good.post("/validate", review("fine")).await.verdict().0);
+    }
+    world.metric_becomes("writ_webhook_connections", 1).await;
+    world.metric_becomes("writ_webhook_in_flight_bytes", 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

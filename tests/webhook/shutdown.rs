@@ -78,6 +78,25 @@ async fn a_graceful_stop_under_load_drops_no_call() {
     assert_eq!(within(world.server).await.unwrap(), Served { cut: 0 });
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_are_told_to_leave_when_draining_begins() {
+    let world = World::start(Options::default()).await;
+    let idle = world.client(Protocol::H2, None).await;
+    let mut kept = world.client(Protocol::H1, None).await;
+    assert!(!kept.get("/livez").await.headers.contains_key("connection"));
+    world.shutdown.advance(Phase::Draining);
+    world.metric_becomes("writ_webhook_connections", 1).await;
+    assert!(!idle.is_open().await, "GOAWAY");
+    let page = kept.post("/mutate", review("fine")).await;
+    assert_eq!((page.headers["connection"].to_str().unwrap(), page.verdict().0), ("close", true));
+    for protocol in [Protocol::H1, Protocol::H2] {
+        let mut late = world.client(protocol, None).await;
+        assert!(late.post("/mutate", review("fine")).await.verdict().0, "{protocol:?} while draining");
+    }
+    world.shutdown.advance(Phase::Stopping);
+    assert_eq!(within(world.server).await.unwrap(), Served { cut: 0 });
+}
+
 async fn reach(count: &AtomicUsize, goal: usize) {
     within(async {
         while count.load(Ordering::SeqCst) < goal {

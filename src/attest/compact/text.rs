@@ -1,11 +1,12 @@
 //! Strings in the compact form: a header, and what it says.
 //!
 //! The header is a varint whose low two bits are the shape: 0 UTF-8 of the given length, 1 an entry of [`WORDS`],
-//! 2 one of the special shapes (0 a UUID in 16 bytes, 1 a decimal number as a varint), 3 an entry of [`PREFIXES`] with
-//! UTF-8 after it, its length first. The first shape that fits a string, in the order word, UUID, decimal, prefix,
-//! UTF-8, is the only one it may have.
+//! 2 one of the special shapes (0 a UUID in 16 bytes, 1 a decimal number as a varint, 2 32 hexadecimal digits in 16
+//! bytes), 3 an entry of [`PREFIXES`] with UTF-8 after it, its length first. The first shape that fits a string, in the
+//! order word, UUID, decimal, digits, prefix, UTF-8, is the only one it may have.
 
 use super::{AttestationError, read::Reader, write::Writer};
+use crate::attest::id::{parse_hex, push_hex};
 
 /// Words that most attestations contain. Only ever appended to, with a new version of the format: the index is the
 /// encoding. The first 32 cost one byte.
@@ -69,6 +70,7 @@ const SPECIAL: u64 = 2;
 const PREFIX: u64 = 3;
 const UUID: u64 = 0;
 const DECIMAL: u64 = 1;
+const HEXADECIMAL: u64 = 2;
 
 pub(super) fn write(text: &str, out: &mut Writer) {
     if let Some(index) = WORDS.iter().position(|word| *word == text) {
@@ -80,6 +82,9 @@ pub(super) fn write(text: &str, out: &mut Writer) {
     } else if let Some(number) = parse_decimal(text) {
         out.varint(DECIMAL << 2 | SPECIAL);
         out.varint(number);
+    } else if let Some(bytes) = parse_hex::<16>(text) {
+        out.varint(HEXADECIMAL << 2 | SPECIAL);
+        out.bytes(&bytes);
     } else if let Some((index, rest)) = split_prefix(text) {
         out.varint((index as u64) << 2 | PREFIX);
         out.varint(rest.len() as u64);
@@ -101,6 +106,12 @@ pub(super) fn read(reader: &mut Reader<'_>, field: &'static str) -> Result<Strin
             Ok(prefix.to_owned() + utf8(reader, length, field)?)
         }
         (SPECIAL, UUID) => reader.array(field).map(|bytes| format_uuid(&bytes)),
+        (SPECIAL, HEXADECIMAL) => {
+            let bytes: [u8; 16] = reader.array(field)?;
+            let mut text = String::with_capacity(32);
+            push_hex(&bytes, &mut text);
+            Ok(text)
+        }
         (SPECIAL, DECIMAL) => reader.varint(field).map(|number| number.to_string()),
         _ => Err(AttestationError::Compact(field)),
     }
@@ -122,28 +133,12 @@ fn split_prefix(text: &str) -> Option<(usize, &str)> {
 
 /// `8-4-4-4-12` lower-case hexadecimal digits.
 fn parse_uuid(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 36 {
-        return None;
+    let mut groups = text.split('-');
+    let mut digits = String::with_capacity(32);
+    for length in [8, 4, 4, 4, 12] {
+        digits.push_str(groups.next().filter(|group| group.len() == length)?);
     }
-    let mut bytes = [0; 16];
-    let mut digits = 0;
-    for (index, symbol) in text.bytes().enumerate() {
-        if matches!(index, 8 | 13 | 18 | 23) {
-            if symbol != b'-' {
-                return None;
-            }
-            continue;
-        }
-        let value = match symbol {
-            b'0'..=b'9' => symbol - b'0',
-            b'a'..=b'f' => symbol - b'a' + 10,
-            _ => return None,
-        };
-        let byte: &mut u8 = bytes.get_mut(digits / 2)?;
-        *byte = *byte << 4 | value;
-        digits += 1;
-    }
-    Some(bytes)
+    if groups.next().is_some() { None } else { parse_hex(&digits) }
 }
 
 fn format_uuid(bytes: &[u8; 16]) -> String {
@@ -152,7 +147,7 @@ fn format_uuid(bytes: &[u8; 16]) -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        crate::attest::id::push_hex(&[*byte], &mut text);
+        push_hex(&[*byte], &mut text);
     }
     text
 }
@@ -195,6 +190,10 @@ mod tests {
             ("18446744073709551616", 21),
             ("+1", 3),
             ("6f1c1a52-7b1c-4d3e-9a55-0c8f6d2a4b10", 17),
+            ("6f1c1a527b1c4d3e9a550c8f6d2a4b10", 17),
+            ("6f1c1a527b1c4d3e9a550c8f6d2a4b1", 32),
+            ("6f1c1a527b1c4d3e9a550c8f6d2a4B10", 34),
+            ("00000000000000000000000000000007", 17),
             ("6F1c1a52-7b1c-4d3e-9a55-0c8f6d2a4b10", 38),
             ("6f1c1a527b1c-4d3e-9a55-0c8f6d2a4b10-", 38),
             ("grüße\u{0}\u{2028}😀", 16),
@@ -223,8 +222,9 @@ mod tests {
             &[0x04, 0xff],
             &[0x03],
             &[0x0f, 0],
+            &[0x0a, 1, 2],
+            &[0x0e],
             &[0x0b, 2, b'x'],
-            &[0x0a],
             &[0x02, 0, 0],
             &[0x06],
             &[0xc1, 0x01],

@@ -28,7 +28,6 @@ const RECEIVERS: &[(&str, usize, Form, MacroKind)] = &[
     ("all", 2, Form::Body, MacroKind::All),
     ("exists", 2, Form::Body, MacroKind::Exists),
     ("exists_one", 2, Form::Body, MacroKind::ExistsOne),
-    ("existsOne", 2, Form::Body, MacroKind::ExistsOne),
     ("map", 2, Form::Body, MacroKind::ToList),
     ("map", 3, Form::FilteredBody, MacroKind::ToList),
     ("filter", 2, Form::Filter, MacroKind::ToList),
@@ -97,7 +96,8 @@ pub(super) fn global(
     if name != "has" {
         return Ok(None);
     }
-    let Kind::Select { operand, field, optional: false } = parser.ast.kind(*argument) else {
+    let (Kind::Select { operand, field, optional: false } | Kind::Has { operand, field }) = parser.ast.kind(*argument)
+    else {
         return Err(fault(
             parser,
             *argument,

@@ -23,7 +23,7 @@ pub(in crate::cli) struct Parts {
     /// Default: that of the object's kind, for example `exec` of a PodExecOptions.
     pub(in crate::cli) subresource: Option<String>,
     /// Default: that of the object's kind.
-    pub(in crate::cli) resource: Option<String>,
+    pub(in crate::cli) resource: Option<GroupVersionResource>,
     /// Default: the object's own, else `default`.
     pub(in crate::cli) namespace: Option<String>,
     /// Default: the object's own.
@@ -122,11 +122,10 @@ impl Parts {
             return Err("the object has no `apiVersion` and `kind`".to_owned());
         }
         let subresource = |own: &str| self.subresource.clone().unwrap_or_else(|| own.to_owned());
-        if let Some(text) = &self.resource {
-            let resource = kinds::parse_resource(text, kind)?;
+        if let Some(resource) = &self.resource {
             let known = kinds::known_resource(&resource.group, &resource.resource);
             return Ok(Target {
-                resource,
+                resource: resource.clone(),
                 subresource: subresource(""),
                 namespaced: known.map(|known| known.namespaced),
             });
@@ -149,12 +148,18 @@ impl Parts {
 
     fn namespace(&self, subject: Option<&Value<'_>>, target: &Target) -> Result<String, String> {
         let own = text_at(subject, &["metadata", "namespace"]);
-        let given = self.namespace.as_deref().unwrap_or_default();
+        let of_object = text_at(self.namespace_object.as_ref(), &["metadata", "name"]);
+        let given = self.namespace.as_deref().unwrap_or(of_object);
         if target.namespaced == Some(false) {
             // The request for a Namespace object carries the object's own name.
             let is_namespace = target.resource.group.is_empty() && target.resource.resource == "namespaces";
             let name = self.name.as_deref().unwrap_or_else(|| text_at(subject, &["metadata", "name"]));
             return Ok(if is_namespace { name.to_owned() } else { String::new() });
+        }
+        if ![own, given, ""].contains(&of_object) || !of_object.is_empty() && ![given, ""].contains(&of_object) {
+            return Err(format!(
+                "the Namespace that is given is `{of_object}`, and the object stands in `{own}{given}`"
+            ));
         }
         match (own, given) {
             ("", "") if target.namespaced == Some(true) => Ok(DEFAULT_NAMESPACE.to_owned()),

@@ -7,7 +7,8 @@ use crate::{
     canonical::Value,
     cli::{
         Failure,
-        case::{Case, Parts},
+        case::{Case, Parts, kind_of},
+        kinds,
         manifest::Document,
     },
     time::Timestamp,
@@ -100,22 +101,27 @@ impl RequestArguments {
         time: Timestamp,
     ) -> Result<Case, Failure> {
         let place = object.as_ref().or(old_object.as_ref()).map(|document| document.place("")).unwrap_or_default();
+        let fault = |error: String| {
+            Failure::new(format!("{place}: {error}"))
+                .hint("the options under `Request` in `writ evaluate --help` say what can be given")
+        };
+        let subject =
+            object.as_ref().or(old_object.as_ref()).map(|document| kind_of(&document.value)).unwrap_or_default();
+        let resource =
+            self.resource.as_deref().map(|text| kinds::parse_resource(text, &subject)).transpose().map_err(fault)?;
         let parts = Parts {
             object: object.map(|document| document.value),
             old_object: old_object.map(|document| document.value),
             namespace_object,
             operation: self.operation.map(Operation::from),
             subresource: self.subresource.clone(),
-            resource: self.resource.clone(),
+            resource,
             namespace: self.namespace.clone(),
             name: self.name.clone(),
             user: self.user(),
             dry_run: self.dry_run,
         };
-        parts.build(time).map_err(|error| {
-            Failure::new(format!("{place}: {error}"))
-                .hint("the options under `Request` in `writ evaluate --help` say what can be given")
-        })
+        parts.build(time).map_err(fault)
     }
 
     fn user(&self) -> UserInfo {

@@ -2,110 +2,164 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 
-use crate::admission::{Operation, UserInfo};
+use crate::admission::{GroupVersionResource, Operation, UserInfo};
 
-/// Test cases for the policies that stand in the same folder.
+/// Test cases for policies.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
 pub(in crate::cli) struct PolicyTests {
-    /// `writ.dev/v1alpha1`
+    /// `writ.dev/v1alpha1`, which is the default.
+    #[serde(default)]
     #[cfg_attr(feature = "cluster", schemars(extend("const" = "writ.dev/v1alpha1")))]
-    pub(super) api_version: String,
-    /// `PolicyTests`
+    pub(super) api_version: Option<String>,
+    /// `PolicyTests`, which is the default.
+    #[serde(default)]
     #[cfg_attr(feature = "cluster", schemars(extend("const" = "PolicyTests")))]
-    pub(super) kind: String,
-    /// Files and folders with the policies and bindings, relative to this file. Default: every manifest in its folder.
+    pub(super) kind: Option<String>,
+    /// Files and folders with policies, relative to this file. Without `policies` and `bindings`: every manifest that
+    /// stands in the same folder.
     #[serde(default)]
     pub(super) policies: Vec<String>,
+    /// Files and folders with bindings, relative to this file.
+    #[serde(default)]
+    pub(super) bindings: Vec<String>,
+    /// What every case has unless it says otherwise.
+    #[serde(default)]
+    pub(super) defaults: CaseDefaults,
     /// The cases.
     #[cfg_attr(feature = "cluster", schemars(length(min = 1)))]
     pub(super) cases: Vec<TestCase>,
 }
 
-/// One request and what is to become of it.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
-pub(super) struct TestCase {
-    /// What the case shows; unique in its file.
-    pub(super) name: String,
-    /// The binding that is asked. Without `binding` and `policy` all bindings are, as in a cluster.
-    #[serde(default)]
-    pub(super) binding: Option<String>,
-    /// The policy that is asked by itself, without a binding: `<id>.<version>`.
-    #[serde(default)]
-    pub(super) policy: Option<String>,
-    /// The parameters for `policy`: exactly those that it declares.
-    #[serde(default)]
-    pub(super) params: BTreeMap<String, serde_json::Value>,
-    /// The new object.
-    #[serde(default)]
-    #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
-    pub(super) object: Option<serde_json::Value>,
-    /// A file with the new object, relative to this file.
-    #[serde(default)]
-    pub(super) object_file: Option<String>,
-    /// The object as it is stored: with `object` the case is an UPDATE, alone a DELETE.
-    #[serde(default)]
-    #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
-    pub(super) old_object: Option<serde_json::Value>,
-    /// A file with the stored object, relative to this file.
-    #[serde(default)]
-    pub(super) old_object_file: Option<String>,
-    /// The Namespace of the object. Default: one with nothing but its name and the label
-    /// `kubernetes.io/metadata.name`.
-    #[serde(default)]
-    #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, serde_json::Value>>"))]
-    pub(super) namespace_object: Option<serde_json::Value>,
-    /// A file with the Namespace of the object, relative to this file.
-    #[serde(default)]
-    pub(super) namespace_object_file: Option<String>,
-    /// What the objects do not say.
-    #[serde(default)]
-    pub(super) request: TestRequest,
-    /// `request.time`, RFC 3339. Default: `2026-01-01T00:00:00Z`, never the clock.
-    #[serde(default)]
-    pub(super) time: Option<String>,
-    /// What is to become of the request.
-    pub(super) expect: Expectation,
+/// A case, and the defaults of all cases, have the same fields.
+macro_rules! with_inputs {
+    (
+        $(#[$attributes:meta])*
+        struct $name:ident { $($(#[$field_attributes:meta])* $field:ident: $of:ty,)* }
+    ) => {
+        $(#[$attributes])*
+        #[serde(rename_all = "camelCase", deny_unknown_fields)]
+        #[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
+        pub(super) struct $name {
+            $($(#[$field_attributes])* pub(super) $field: $of,)*
+            /// The binding that is asked. Without `binding` and `policy` all bindings are, as in a cluster.
+            #[serde(default)]
+            pub(super) binding: Option<String>,
+            /// The policy that is asked by itself, without a binding: `<id>.<version>`.
+            #[serde(default)]
+            pub(super) policy: Option<String>,
+            /// The parameters for `policy`: exactly those that it declares.
+            #[serde(default)]
+            pub(super) params: Option<BTreeMap<String, Value>>,
+            /// Who asks. Default: `user`, in no group but `system:authenticated`. A service account gets its groups.
+            #[serde(default)]
+            pub(super) user: Option<Requester>,
+            /// The Namespace of the object, for bindings and policies that read more than its name; `null` for none.
+            /// Default: one with nothing but its name and the label `kubernetes.io/metadata.name`.
+            #[serde(default, deserialize_with = "given")]
+            #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, Value>>"))]
+            pub(super) namespace: Option<Option<Value>>,
+            /// The new object; `null` for none.
+            #[serde(default, deserialize_with = "given")]
+            #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, Value>>"))]
+            pub(super) object: Option<Option<Value>>,
+            /// A file with the new object, relative to this file.
+            #[serde(default)]
+            pub(super) object_file: Option<String>,
+            /// The object as it is stored: with `object` the case is an UPDATE, alone a DELETE. `null` for none.
+            #[serde(default, deserialize_with = "given")]
+            #[cfg_attr(feature = "cluster", schemars(with = "Option<BTreeMap<String, Value>>"))]
+            pub(super) old_object: Option<Option<Value>>,
+            /// A file with the stored object, relative to this file.
+            #[serde(default)]
+            pub(super) old_object_file: Option<String>,
+            /// What the request does. Default: what the objects say.
+            #[serde(default)]
+            #[cfg_attr(feature = "cluster", schemars(with = "Option<OperationWord>"))]
+            pub(super) operation: Option<Operation>,
+            /// The resource. Default: that of the object's kind, where it is built in.
+            #[serde(default)]
+            #[cfg_attr(feature = "cluster", schemars(with = "Option<ResourceName>"))]
+            pub(super) resource: Option<ResourceName>,
+            /// The subresource, for example `scale`.
+            #[serde(default)]
+            pub(super) sub_resource: Option<String>,
+            /// The name in the request. Default: the object's own.
+            #[serde(default)]
+            pub(super) object_name: Option<String>,
+            /// Whether nothing would be stored.
+            #[serde(default)]
+            pub(super) dry_run: Option<bool>,
+            /// `request.time`, RFC 3339. Default: `2026-01-01T00:00:00Z`, never the clock.
+            #[serde(default)]
+            pub(super) time: Option<String>,
+        }
+    };
 }
 
-/// What the objects of a case do not say.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-#[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
-pub(super) struct TestRequest {
-    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`. Default: CREATE for an `object`, DELETE for an `oldObject`, UPDATE
-    /// for both.
-    #[serde(default)]
-    #[cfg_attr(feature = "cluster", schemars(with = "Option<OperationWord>"))]
-    pub(super) operation: Option<Operation>,
-    /// The resource, as in `apps/v1/deployments`. Default: that of the object's kind, where it is built in.
-    #[serde(default)]
-    pub(super) resource: Option<String>,
-    /// The subresource, for example `scale`.
-    #[serde(default)]
-    pub(super) sub_resource: Option<String>,
-    /// The namespace. Default: the object's own, else `default`.
-    #[serde(default)]
-    pub(super) namespace: Option<String>,
-    /// The object's name. Default: its own.
-    #[serde(default)]
-    pub(super) name: Option<String>,
-    /// Whether nothing would be stored.
-    #[serde(default)]
-    pub(super) dry_run: bool,
-    /// Who asks. Default: `user`, in no group but `system:authenticated`. A service account gets its groups.
-    #[serde(default)]
-    #[cfg_attr(feature = "cluster", schemars(with = "Option<Requester>"))]
-    pub(super) user_info: Option<Requester>,
+with_inputs! {
+    /// What every case of a file has unless it says otherwise.
+    #[derive(Clone, Debug, Default, Deserialize)]
+    struct CaseDefaults {}
+}
+
+with_inputs! {
+    /// One request and what is to become of it.
+    #[derive(Debug, Deserialize)]
+    struct TestCase {
+        /// What the case shows; unique in its file.
+        name: String,
+        /// What is to become of the request.
+        expect: Expectation,
+    }
+}
+
+impl TestCase {
+    /// The case with all that the defaults have and it does not.
+    pub(super) fn or(self, defaults: &CaseDefaults) -> Self {
+        let either = |own: &Option<Option<Value>>, file: &Option<String>, default: &Option<String>| {
+            if own.is_none() && file.is_none() { default.clone() } else { file.clone() }
+        };
+        let inline = |own: Option<Option<Value>>, file: &Option<String>, default: &Option<Option<Value>>| {
+            if own.is_none() && file.is_none() { default.clone() } else { own }
+        };
+        let d = defaults;
+        // Whoever asks a binding does not ask the policy of the defaults, and the other way round.
+        let asks = self.binding.is_some() || self.policy.is_some();
+        let (binding, policy) = if asks { (self.binding, self.policy) } else { (d.binding.clone(), d.policy.clone()) };
+        Self {
+            name: self.name,
+            expect: self.expect,
+            params: self.params.or_else(|| d.params.clone().filter(|_| policy.is_some())),
+            binding,
+            policy,
+            user: self.user.or_else(|| d.user.clone()),
+            namespace: self.namespace.or_else(|| d.namespace.clone()),
+            object_file: either(&self.object, &self.object_file, &d.object_file),
+            object: inline(self.object, &self.object_file, &d.object),
+            old_object_file: either(&self.old_object, &self.old_object_file, &d.old_object_file),
+            old_object: inline(self.old_object, &self.old_object_file, &d.old_object),
+            operation: self.operation.or(d.operation),
+            resource: self.resource.or_else(|| d.resource.clone()),
+            sub_resource: self.sub_resource.or_else(|| d.sub_resource.clone()),
+            object_name: self.object_name.or_else(|| d.object_name.clone()),
+            dry_run: self.dry_run.or(d.dry_run),
+            time: self.time.or_else(|| d.time.clone()),
+        }
+    }
+}
+
+/// A field that is there, be it null.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Value>>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
 }
 
 /// Who asks.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
 pub(super) struct Requester {
@@ -129,6 +183,27 @@ impl From<Requester> for UserInfo {
     }
 }
 
+/// A resource in a version.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "cluster", derive(schemars::JsonSchema))]
+pub(super) struct ResourceName {
+    /// API group; absent or empty for the core group.
+    #[serde(default)]
+    group: String,
+    /// API version, for example `v1`.
+    version: String,
+    /// Plural name, for example `deployments`.
+    resource: String,
+}
+
+impl From<ResourceName> for GroupVersionResource {
+    fn from(name: ResourceName) -> Self {
+        let ResourceName { group, version, resource } = name;
+        Self { group, version, resource }
+    }
+}
+
 /// What is to become of a request. What is not named is not compared.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -147,7 +222,7 @@ pub(super) struct Expectation {
     pub(super) message_contains: Option<String>,
     /// Signals and their values; others may be there.
     #[serde(default)]
-    pub(super) signals: BTreeMap<String, serde_json::Value>,
+    pub(super) signals: BTreeMap<String, Value>,
     /// The fingerprint of the authority, `sha256:…`.
     #[serde(default)]
     pub(super) fingerprint: Option<String>,

@@ -10,7 +10,7 @@ use super::{
     coverage::RuleCoverage,
 };
 use crate::{
-    admission::UserInfo,
+    admission::{GroupVersionResource, UserInfo},
     api::{API_VERSION, Mode},
     canonical::{Value, encode},
     cli::{
@@ -89,15 +89,15 @@ impl Suite {
         let folder = file.parent().unwrap_or(Path::new("")).to_owned();
         let document = one_document(io, file)?;
         let tests: PolicyTests = document.typed()?;
-        if (tests.api_version.as_str(), tests.kind.as_str()) != (API_VERSION, "PolicyTests") {
+        let is = |given: &Option<String>, wanted| given.as_deref().is_none_or(|given| given == wanted);
+        if !is(&tests.api_version, API_VERSION) || !is(&tests.kind, "PolicyTests") {
             let place = document.place("kind");
             return Err(Failure::new(format!("{place}: this is no PolicyTests of {API_VERSION}")));
         }
-        let paths = match tests.policies.as_slice() {
-            // An empty path is the working folder.
-            [] => vec![if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.clone() }],
-            named => named.iter().map(|path| folder.join(path)).collect(),
-        };
+        let named: Vec<PathBuf> = tests.policies.iter().chain(&tests.bindings).map(|path| folder.join(path)).collect();
+        // An empty path is the working folder.
+        let own = || vec![if folder.as_os_str().is_empty() { PathBuf::from(".") } else { folder.clone() }];
+        let paths = if named.is_empty() { own() } else { named };
         let policies = Policies::read(&mut io.inputs, &paths, &[])?;
         let mut suite = Self { policies, document, folder, cases: Vec::new() };
         let mut names = BTreeSet::new();
@@ -105,7 +105,7 @@ impl Suite {
             if !names.insert(case.name.clone()) {
                 return Err(suite.fault(index, &format!("a case `{}` is there twice", case.name)));
             }
-            let prepared = suite.prepare(io, index, case)?;
+            let prepared = suite.prepare(io, index, case.or(&tests.defaults))?;
             suite.cases.push(prepared);
         }
         Ok(suite)
@@ -121,29 +121,31 @@ impl Suite {
             Some(text) => text.parse().map_err(|error| fault(format!("time: {error}")))?,
             None => DEFAULT_TIME,
         };
-        let mut object = |inline: Option<serde_json::Value>, file: Option<String>| match (inline, file) {
-            (Some(_), Some(_)) => Err(fault("an object stands both inline and in a file: leave out one".to_owned())),
-            (Some(value), None) => Ok(Some(Value::from(value))),
-            (None, Some(file)) => Ok(Some(one_document(io, &self.folder.join(file))?.value)),
-            (None, None) => Ok(None),
-        };
-        let request = case.request;
+        let mut object =
+            |inline: Option<Option<serde_json::Value>>, file: Option<String>| match (inline.flatten(), file) {
+                (Some(_), Some(_)) => {
+                    Err(fault("an object stands both inline and in a file: leave out one".to_owned()))
+                }
+                (Some(value), None) => Ok(Some(Value::from(value))),
+                (None, Some(file)) => Ok(Some(one_document(io, &self.folder.join(file))?.value)),
+                (None, None) => Ok(None),
+            };
         let parts = Parts {
             object: object(case.object, case.object_file)?,
             old_object: object(case.old_object, case.old_object_file)?,
-            namespace_object: object(case.namespace_object, case.namespace_object_file)?,
-            operation: request.operation,
-            subresource: request.sub_resource,
-            resource: request.resource,
-            namespace: request.namespace,
-            name: request.name,
-            user: request.user_info.map_or_else(somebody, UserInfo::from),
-            dry_run: request.dry_run,
+            namespace_object: case.namespace.flatten().map(Value::from),
+            operation: case.operation,
+            subresource: case.sub_resource,
+            resource: case.resource.map(GroupVersionResource::from),
+            namespace: None,
+            name: case.object_name,
+            user: case.user.map_or_else(somebody, UserInfo::from),
+            dry_run: case.dry_run.unwrap_or_default(),
         };
         if case.binding.is_some() && case.policy.is_some() {
             return Err(fault("a case asks a binding or a policy, not both".to_owned()));
         }
-        if case.policy.is_none() && !case.params.is_empty() {
+        if case.policy.is_none() && case.params.is_some() {
             return Err(fault("params belong to a `policy`; a binding has its own".to_owned()));
         }
         Ok(Prepared {
@@ -151,7 +153,12 @@ impl Suite {
             name: case.name,
             binding: case.binding,
             policy: case.policy,
-            params: case.params.into_iter().map(|(name, value)| (name, Value::from(value))).collect(),
+            params: case
+                .params
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| (name, Value::from(value)))
+                .collect(),
             expect: case.expect,
         })
     }
