@@ -41,9 +41,9 @@ const fn body(
     resource: &'static str,
     subresource: &'static str,
     operation: Operation,
+    namespaced: bool,
 ) -> SubresourceKind {
-    // Only nodes, of those below, stand in no namespace.
-    SubresourceKind { group, kind, resource, subresource, operation, namespaced: resource.as_bytes()[0] != b'n' }
+    SubresourceKind { group, kind, resource, subresource, operation, namespaced }
 }
 
 /// The kinds of Kubernetes 1.37, of Gateway API and of Writ.
@@ -131,15 +131,15 @@ const KINDS: &[KnownKind] = &[
 ];
 
 const BODIES: &[SubresourceKind] = &[
-    body("", "Binding", "pods", "binding", Operation::Create),
-    body("", "NodeProxyOptions", "nodes", "proxy", Operation::Connect),
-    body("", "PodAttachOptions", "pods", "attach", Operation::Connect),
-    body("", "PodExecOptions", "pods", "exec", Operation::Connect),
-    body("", "PodPortForwardOptions", "pods", "portforward", Operation::Connect),
-    body("", "PodProxyOptions", "pods", "proxy", Operation::Connect),
-    body("", "ServiceProxyOptions", "services", "proxy", Operation::Connect),
-    body("authentication.k8s.io", "TokenRequest", "serviceaccounts", "token", Operation::Create),
-    body("policy", "Eviction", "pods", "eviction", Operation::Create),
+    body("", "Binding", "pods", "binding", Operation::Create, NAMESPACED),
+    body("", "NodeProxyOptions", "nodes", "proxy", Operation::Connect, CLUSTER),
+    body("", "PodAttachOptions", "pods", "attach", Operation::Connect, NAMESPACED),
+    body("", "PodExecOptions", "pods", "exec", Operation::Connect, NAMESPACED),
+    body("", "PodPortForwardOptions", "pods", "portforward", Operation::Connect, NAMESPACED),
+    body("", "PodProxyOptions", "pods", "proxy", Operation::Connect, NAMESPACED),
+    body("", "ServiceProxyOptions", "services", "proxy", Operation::Connect, NAMESPACED),
+    body("authentication.k8s.io", "TokenRequest", "serviceaccounts", "token", Operation::Create, NAMESPACED),
+    body("policy", "Eviction", "pods", "eviction", Operation::Create, NAMESPACED),
 ];
 
 /// What is known of a kind.
