@@ -20,8 +20,8 @@ mod claim;
 mod quota;
 mod rest;
 
-pub use claim::{ClaimService, NotReady};
 pub use attested::attested;
+pub use claim::{ClaimService, NotReady};
 pub use clock::{Clock, ClockError, Halted, Span, StoreClock};
 pub use configmap::ConfigMapStore;
 pub use contract::{History, HistoryError, NoHistory, Store, StoreError};

@@ -58,11 +58,8 @@ impl State {
     /// Policies changed. Returns the compiled ones whose digests the ledger has to be asked about.
     pub fn update_policies(&mut self, update: Update<Observed>) -> Vec<Arc<Policy>> {
         let changes = self.policies.apply(update);
-        let unasked = changes
-            .changed
-            .iter()
-            .filter_map(|name| self.policies.entry(name)?.policy().map(Arc::clone))
-            .collect();
+        let unasked =
+            changes.changed.iter().filter_map(|name| self.policies.entry(name)?.policy().map(Arc::clone)).collect();
         self.changed_policies.extend(changes.changed);
         unasked
     }

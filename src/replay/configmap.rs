@@ -210,7 +210,11 @@ async fn read_root(client: &Client, namespace: &str) -> Result<Stamped<StoreId>,
         return Ok(reply.stamp(object.root()?));
     }
     let failure = reply.failure();
-    Err(if failure.is_missing(ROOT) { StoreError::RootMissing(REMEDY) } else { StoreError::Unavailable(failure.to_string()) })
+    Err(if failure.is_missing(ROOT) {
+        StoreError::RootMissing(REMEDY)
+    } else {
+        StoreError::Unavailable(failure.to_string())
+    })
 }
 
 fn is_in(filter: Filter, record: &Record) -> bool {
@@ -236,7 +240,11 @@ fn split(token: &Token) -> Result<(&str, &str), StoreError> {
 
 /// A refusal of a write. From 500 on the API server itself may not know whether etcd wrote.
 fn refused(failure: Failure) -> StoreError {
-    if failure.code >= 500 { StoreError::Unknown(failure.to_string()) } else { StoreError::Unavailable(failure.to_string()) }
+    if failure.code >= 500 {
+        StoreError::Unknown(failure.to_string())
+    } else {
+        StoreError::Unavailable(failure.to_string())
+    }
 }
 
 fn write_failed(error: CallError) -> StoreError {
@@ -255,10 +263,7 @@ impl Store for ConfigMapStore {
         Box::pin(self.checked_root())
     }
 
-    fn read<'a>(
-        &'a self,
-        fingerprint: &'a Fingerprint,
-    ) -> BoxFuture<'a, Result<Stamped<Option<Held>>, StoreError>> {
+    fn read<'a>(&'a self, fingerprint: &'a Fingerprint) -> BoxFuture<'a, Result<Stamped<Option<Held>>, StoreError>> {
         Box::pin(self.read_claim(fingerprint))
     }
 
@@ -266,11 +271,7 @@ impl Store for ConfigMapStore {
         Box::pin(self.create_claim(record))
     }
 
-    fn replace<'a>(
-        &'a self,
-        token: &'a Token,
-        record: &'a Record,
-    ) -> BoxFuture<'a, Result<Stamped<Swap>, StoreError>> {
+    fn replace<'a>(&'a self, token: &'a Token, record: &'a Record) -> BoxFuture<'a, Result<Stamped<Swap>, StoreError>> {
         Box::pin(self.replace_claim(token, record))
     }
 
@@ -282,11 +283,7 @@ impl Store for ConfigMapStore {
         Box::pin(self.remove_claim(token, fingerprint))
     }
 
-    fn list<'a>(
-        &'a self,
-        filter: Filter,
-        after: Option<&'a str>,
-    ) -> BoxFuture<'a, Result<Stamped<Page>, StoreError>> {
+    fn list<'a>(&'a self, filter: Filter, after: Option<&'a str>) -> BoxFuture<'a, Result<Stamped<Page>, StoreError>> {
         Box::pin(self.page(filter, after))
     }
 

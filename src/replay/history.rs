@@ -50,7 +50,8 @@ impl ApiHistory {
         }
         let Meta { metadata } = reply.parse().map_err(HistoryError::Unavailable)?;
         let revision = metadata.revision();
-        let revision = revision.ok_or_else(|| HistoryError::NotWatchable("its lists have no resourceVersion".into()))?;
+        let revision =
+            revision.ok_or_else(|| HistoryError::NotWatchable("its lists have no resourceVersion".into()))?;
         Ok(reply.stamp(revision))
     }
 

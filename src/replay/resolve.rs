@@ -71,7 +71,7 @@ impl ClaimService {
             .collect::<Vec<_>>()
             .await;
         for (fingerprint, resolved) in ended {
-            self.report(&mut report, fingerprint, now, resolved);
+            self.report(&mut report, fingerprint, resolved);
         }
         report
     }
@@ -181,7 +181,7 @@ impl ClaimService {
         resolve.result().cloned().unwrap_or(Resolved::Later)
     }
 
-    fn report(&self, report: &mut ResolveReport, fingerprint: Fingerprint, now: Timestamp, resolved: Resolved) {
+    fn report(&self, report: &mut ResolveReport, fingerprint: Fingerprint, resolved: Resolved) {
         match resolved {
             Resolved::Ended(State::Completed(by)) if by.is_undetermined() => report.undetermined += 1,
             Resolved::Ended(State::Completed(_)) => report.completed += 1,
@@ -190,7 +190,8 @@ impl ClaimService {
             Resolved::Changed => {}
             Resolved::Later | Resolved::Failed(_) => {
                 report.left += 1;
-                lock(&self.due).insert((now, fingerprint));
+                // Due in the next pass, whatever the clock does until then.
+                lock(&self.due).insert((Timestamp::from_millis(i64::MIN), fingerprint));
             }
         }
         if let Resolved::Failed(outcome) = &resolved {

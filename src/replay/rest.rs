@@ -77,13 +77,13 @@ pub(super) struct Failure {
     #[serde(default)]
     pub(super) reason: String,
     #[serde(default)]
-    message: String,
+    pub(super) message: String,
     #[serde(default)]
-    details: Option<Details>,
+    pub(super) details: Option<Details>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Details {
+pub(super) struct Details {
     #[serde(default)]
     name: String,
 }
@@ -91,9 +91,7 @@ struct Details {
 impl Failure {
     /// Whether it says that this very object does not exist, and not that the kind is not served.
     pub(super) fn is_missing(&self, name: &str) -> bool {
-        self.code == 404
-            && self.kind == "Status"
-            && self.details.as_ref().is_some_and(|details| details.name == name)
+        self.code == 404 && self.kind == "Status" && self.details.as_ref().is_some_and(|details| details.name == name)
     }
 }
 
@@ -240,7 +238,11 @@ mod tests {
             (resource("apps", "v1", "deployments"), "shop", "/apis/apps/v1/namespaces/shop/deployments"),
             (resource("", "v1", "namespaces"), "shop", "/api/v1/namespaces"),
             (resource("example.com", "v1", "namespaces"), "a", "/apis/example.com/v1/namespaces/a/namespaces"),
-            (resource("rbac.authorization.k8s.io", "v1", "clusterroles"), "", "/apis/rbac.authorization.k8s.io/v1/clusterroles"),
+            (
+                resource("rbac.authorization.k8s.io", "v1", "clusterroles"),
+                "",
+                "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+            ),
             (resource("", "v1", "../secrets"), "a/b", "/api/v1/namespaces/a%2Fb/..%2Fsecrets"),
         ] {
             assert_eq!(collection(&resource, namespace), path);
@@ -263,7 +265,8 @@ mod tests {
     #[test]
     fn a_missing_object_is_not_a_missing_kind() {
         let reply = |body: &str| Reply { status: 404, time: Timestamp::from_millis(0), body: body.as_bytes().to_vec() };
-        let object = reply(r#"{"kind":"Status","reason":"NotFound","details":{"name":"web","kind":"pods"},"code":404}"#);
+        let object =
+            reply(r#"{"kind":"Status","reason":"NotFound","details":{"name":"web","kind":"pods"},"code":404}"#);
         assert!(object.failure().is_missing("web"));
         assert!(!object.failure().is_missing("other"));
         assert!(!reply(r#"{"kind":"Status","reason":"NotFound","details":{},"code":404}"#).failure().is_missing("web"));

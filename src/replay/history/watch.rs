@@ -68,7 +68,8 @@ impl ApiHistory {
             return Err(refused(rest::Failure { code: status, ..failure }));
         }
         // A watch that ends by itself ends after its seconds; a silent network must not hold it for longer.
-        let patience = if until.is_some() { std::time::Duration::from_secs(u64::from(WATCH_SECONDS) + 2) } else { BRIEF };
+        let patience =
+            if until.is_some() { std::time::Duration::from_secs(u64::from(WATCH_SECONDS) + 2) } else { BRIEF };
         let end = Instant::now() + patience;
         loop {
             let line = match tokio::time::timeout_at(end, lines.next()).await {
