@@ -51,16 +51,20 @@ fn with_ticket(name: &str, ticket: &str) -> Value {
     object
 }
 
+fn govern(rig: &Rig, version: &str) -> Result<()> {
+    rig.govern(&ticket(version), &deployment("probe", "none"), &format!("ticket.{version}"))
+}
+
 fn claims(rig: &Rig) -> Result<Vec<Value>> {
     let list = rig.get(&["configmaps", "-n", "writ-system", "-l", "writ.dev/record=claim"])?;
     let items = list["items"].as_array().context("a list")?;
-    items.iter().map(|item| Ok(serde_json::from_str(item["data"]["claim"].as_str().context("a claim")?)?)).collect()
+    items.iter().map(|item| Ok(serde_json::from_str(item["data"]["record"].as_str().context("a claim")?)?)).collect()
 }
 
 #[test]
 fn t12_t83_a_used_ticket_is_a_replay_for_everybody_for_ever() -> Result<()> {
     let rig = Rig::in_cluster(Options::default())?;
-    rig.govern(&ticket("v1"))?;
+    govern(&rig, "v1")?;
     assert_says(
         &rig.refused(&deployment("web", "registry.example/web:1"))?,
         &["TicketMissing", "name a change ticket"],
@@ -83,9 +87,9 @@ fn t12_t83_a_used_ticket_is_a_replay_for_everybody_for_ever() -> Result<()> {
     other.restart()?;
     assert_says(&again(&other)?, &["Replayed"])?;
     // Under a new version of the policy, and back under the old one.
-    other.govern(&ticket("v2"))?;
+    govern(&other, "v2")?;
     assert_says(&again(&other)?, &["Replayed"])?;
-    other.govern(&ticket("v1"))?;
+    govern(&other, "v1")?;
     assert_says(&again(&other)?, &["Replayed"])?;
     // The ticket is good for another target, and a fresh one for this.
     other.create(&with_ticket("api", "CHG-1"))?;
@@ -99,7 +103,7 @@ fn t12_t83_a_used_ticket_is_a_replay_for_everybody_for_ever() -> Result<()> {
 #[test]
 fn t21_t23_t24_only_a_change_that_is_stored_uses_a_ticket() -> Result<()> {
     let rig = Rig::in_cluster(Options::default())?;
-    rig.govern(&ticket("v1"))?;
+    govern(&rig, "v1")?;
     // A generated name cannot be bound to one object.
     let mut generated = with_ticket("x", "CHG-7");
     generated["metadata"] =
@@ -118,7 +122,7 @@ fn t21_t23_t24_only_a_change_that_is_stored_uses_a_ticket() -> Result<()> {
 #[test]
 fn t86_a_deletion_that_is_validated_again_gets_the_same_answer() -> Result<()> {
     let rig = Rig::in_cluster(Options::default())?;
-    rig.govern(&ticket("v1"))?;
+    govern(&rig, "v1")?;
     rig.create(&with_ticket("web", "CHG-1"))?;
     // The ticket on the object was used to create it.
     let message = rig.cluster.kubectl(&["delete", "deployment", "web", "--wait=false"], "")?.refused()?;
@@ -135,7 +139,7 @@ fn t86_a_deletion_that_is_validated_again_gets_the_same_answer() -> Result<()> {
 #[test]
 fn a_claim_is_completed_soon_after_its_deadline() -> Result<()> {
     let rig = Rig::in_cluster(Options::default())?;
-    rig.govern(&ticket("v1"))?;
+    govern(&rig, "v1")?;
     rig.create(&with_ticket("web", "CHG-1"))?;
     assert_eq!(claims(&rig)?[0]["state"], "Reserved");
     // 34 s for the API server, 5 s of skew, and the time of the decision.

@@ -136,15 +136,12 @@ impl Rig {
         self.wait_ready()
     }
 
-    /// Applies policies and bindings, and waits until every binding is in force.
-    pub(crate) fn govern(&self, policies: &str) -> Result<()> {
+    /// Applies policies and bindings, and waits until a dry run of `probe` is refused in the name of a policy version.
+    pub(crate) fn govern(&self, policies: &str, probe: &Value, version: &str) -> Result<()> {
         self.cluster.kubectl(&["apply", "-f", "-"], policies)?.ok()?;
-        wait_until("every binding to be in force", SOON, || {
-            let list = self.get(&["policybindings"])?;
-            let bindings = list["items"].as_array().cloned().unwrap_or_default();
-            let in_force =
-                |binding: &Value| binding["status"]["inForce"]["version"] == binding["spec"]["policyRef"]["version"];
-            Ok((!bindings.is_empty() && bindings.iter().all(in_force)).then_some(()))
+        wait_until("the policy to be in force", SOON, || {
+            let output = self.cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], &probe.to_string())?;
+            Ok(output.stderr.contains(version).then_some(()))
         })
     }
 
