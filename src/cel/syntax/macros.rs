@@ -118,10 +118,16 @@ fn variable(parser: &Parser<'_>, argument: Option<NodeId>, offset: u32) -> Resul
 }
 
 fn may_sort(parser: &Parser<'_>, target: NodeId) -> bool {
-    match parser.ast.kind(target) {
-        Kind::Map(_) => false,
-        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Uint(_) | Kind::Double(_) => false,
-        Kind::String(_) | Kind::Bytes(_) => false,
-        _ => true,
-    }
+    let is_literal = matches!(
+        parser.ast.kind(target),
+        Kind::Map(_)
+            | Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Uint(_)
+            | Kind::Double(_)
+            | Kind::String(_)
+            | Kind::Bytes(_)
+    );
+    !is_literal
 }

@@ -121,7 +121,8 @@ fn the_engine_agrees_with_the_api_server() {
     paths.sort();
     let (mut count, mut failures) = (0, Vec::new());
     for path in paths {
-        let file: File = serde_json::from_str(&fs::read_to_string(&path).unwrap()).expect(&path.display().to_string());
+        let text = fs::read_to_string(&path).unwrap();
+        let file: File = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         for case in &file.cases {
             let (mut types, mut inputs) = (file.types.clone(), file.input.clone());
             types.extend(case.types.clone());
