@@ -46,9 +46,7 @@ impl ConfigMapStore {
     /// # Errors
     /// [`StoreError::Unavailable`] if there is a root already, or it cannot be written.
     pub async fn initialize(client: Client, namespace: &str) -> Result<StoreId, StoreError> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let id = StoreId::from_bytes(bytes);
+        let id = random()?;
         let uri = object::collection(namespace);
         let body = object::root(namespace, id);
         let reply = rest::call(&client, Method::POST, &uri, METADATA, body).await.map_err(write_failed)?;
@@ -114,7 +112,7 @@ impl ConfigMapStore {
 
     async fn create_claim(&self, record: &Record) -> Result<Stamped<Swap>, StoreError> {
         lock(&self.usage).check(self.quota, None, record)?;
-        let body = object::claim(&self.namespace, self.id, record, None);
+        let body = object::claim(&self.namespace, self.id, record, random()?, None);
         let create = self.call(Method::POST, &self.collection, METADATA, body);
         let (reply, root) = join(create, self.checked_root()).await;
         let reply = reply.map_err(write_failed)?;
@@ -130,7 +128,7 @@ impl ConfigMapStore {
 
     async fn replace_claim(&self, token: &Token, record: &Record) -> Result<Stamped<Swap>, StoreError> {
         let uri = format!("{}/{}", self.collection, object::name(&record.fingerprint));
-        let body = object::claim(&self.namespace, self.id, record, Some(split(token)?));
+        let body = object::claim(&self.namespace, self.id, record, random()?, Some(split(token)?));
         let reply = self.call(Method::PUT, &uri, METADATA, body).await.map_err(write_failed)?;
         if matches!(reply.status, 404 | 409) {
             return Ok(reply.stamp(Swap::Lost));
@@ -200,6 +198,13 @@ impl ConfigMapStore {
     async fn call(&self, method: Method, uri: &str, accept: &str, body: Vec<u8>) -> Result<Reply, CallError> {
         rest::call(&self.client, method, uri, accept, body).await
     }
+}
+
+/// 128 random bits.
+fn random() -> Result<StoreId, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(StoreId::from_bytes(bytes))
 }
 
 async fn read_root(client: &Client, namespace: &str) -> Result<Stamped<StoreId>, StoreError> {

@@ -88,7 +88,11 @@ async fn compare_and_swap(store: &dyn Store) {
     assert_eq!(store.replace(&old, &completed("swap")).await.unwrap().value, Swap::Lost);
     assert_eq!(store.remove(&old, &first.fingerprint).await.unwrap().value, Swap::Lost);
     assert_eq!(read(store, &first.fingerprint).await, Some(Held { record: second.clone(), token: new.clone() }));
-    // Also a write of the same content is another state.
+    // A write of the same content is another state as well.
+    let same = done(&store.replace(&new, &second).await.unwrap().value);
+    assert_ne!(same, new);
+    assert_eq!(store.replace(&new, &second).await.unwrap().value, Swap::Lost);
+    let new = same;
     let newer = done(&store.replace(&new, &completed("swap")).await.unwrap().value);
     assert_eq!(store.replace(&new, &second).await.unwrap().value, Swap::Lost);
     assert_eq!(read(store, &first.fingerprint).await.unwrap(), Held { record: completed("swap"), token: newer });

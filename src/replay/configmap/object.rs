@@ -80,7 +80,16 @@ pub(super) fn token(uid: &str, resource_version: &str) -> Token {
 }
 
 /// A claim to write; over the state of uid and resourceVersion, or as a new one.
-pub(super) fn claim(namespace: &str, store: StoreId, record: &Record, over: Option<(&str, &str)>) -> Vec<u8> {
+///
+/// `write` is another text for every write: the API server takes an update that changes nothing for none at all, and
+/// leaves the resourceVersion as it was, so that two writers would both be told that theirs is done.
+pub(super) fn claim(
+    namespace: &str,
+    store: StoreId,
+    record: &Record,
+    write: StoreId,
+    over: Option<(&str, &str)>,
+) -> Vec<u8> {
     let mut object = json!({
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -94,7 +103,7 @@ pub(super) fn claim(namespace: &str, store: StoreId, record: &Record, over: Opti
                 STATE: record.state.name(),
             },
         },
-        "data": { "storeId": store.to_string(), "record": record.to_json() },
+        "data": { "storeId": store.to_string(), "record": record.to_json(), "write": write.to_string() },
     });
     if let (Some((uid, resource_version)), Some(metadata)) =
         (over, object.get_mut("metadata").and_then(|value| value.as_object_mut()))
@@ -153,7 +162,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let object = stored(&claim("writ-system", STORE, &record(), None));
+        let object = stored(&claim("writ-system", STORE, &record(), STORE, None));
         assert_eq!(read(&object).claim(STORE), Ok(Held { record: record(), token: token("u", "7") }));
         let root = stored(&root("writ-system", STORE));
         assert_eq!(read(&root).root(), Ok(STORE));
@@ -161,7 +170,7 @@ mod tests {
 
     #[test]
     fn what_was_tampered_with_is_refused() {
-        let object = stored(&claim("writ-system", STORE, &record(), None));
+        let object = stored(&claim("writ-system", STORE, &record(), STORE, None));
         assert!(read(&object).claim(StoreId::from_bytes([6; 16])).is_err(), "of another store");
         for (what, path, value) in [
             ("renamed", "/metadata/name", "writ-claim-00"),
