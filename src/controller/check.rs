@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long one list may take: longer than that, and the proof would be old when it is made.
-const LIST_LIMIT: Duration = Duration::from_secs(4);
+const LIST_LIMIT: Duration = Duration::from_secs(3);
 /// The pause after a list that failed, so that a replica decides soon after the API server is back.
 const RETRY: Duration = Duration::from_millis(500);
 /// Objects in one page: what bounds the memory for it.
@@ -31,7 +31,8 @@ const NAMESPACES: &str = "/api/v1/namespaces";
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMetadata,
-    items: Vec<Item>,
+    /// `null` where there are none.
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +100,7 @@ async fn list(client: &Client, path: &str) -> Result<Listing, kube::Error> {
     loop {
         let request = Request::new(path).list_metadata(&params).map_err(kube::Error::BuildRequest)?;
         let page: Page = client.request(request).await?;
-        objects.extend(page.items.into_iter().map(|Item { metadata }| {
+        objects.extend(page.items.into_iter().flatten().map(|Item { metadata }| {
             let resource_version = resource_version(metadata.resource_version.as_deref());
             (metadata.name, Seen { uid: metadata.uid, generation: metadata.generation, resource_version })
         }));
