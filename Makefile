@@ -19,12 +19,23 @@ setup: ## Install what is missing (Debian packages; says which first) and build 
 	@$(MAKE) tools
 
 .PHONY: tools
-tools: ## Build etcd, Kubernetes and Helm from Go modules, once per machine (about 8 minutes on two cores)
+tools: ## Build etcd, Kubernetes and Helm from Go modules, once per machine (8 to 12 minutes on two cores)
 	@tests/cluster/tools.sh
 
 .PHONY: shell
 shell: ## Open a shell with kubectl and helm in a fresh cluster, which ends with the shell
 	@$(if $(NODE),,echo "no root, so no pods: the cluster is a control plane alone";) $(CLUSTER) shell $(NODE)
+
+.PHONY: kinds kinds-check
+kinds: ## Regenerate tests/vectors/kinds.json, an object of every built-in kind, from Kubernetes' own tests
+	@mkdir -p target tests/vectors
+	@"$$(tests/cluster/tools.sh path survey)" >target/kinds.json
+	@cp target/kinds.json tests/vectors/kinds.json
+
+kinds-check: ## Compare tests/vectors/kinds.json with what `make kinds` would write
+	@mkdir -p target
+	@"$$(tests/cluster/tools.sh path survey)" >target/kinds.json
+	@diff -u tests/vectors/kinds.json target/kinds.json || { echo "tests/vectors/kinds.json is out of date: run make kinds"; exit 1; }
 
 .PHONY: clean
 clean: ## Remove what builds and crashed test clusters left here

@@ -113,12 +113,7 @@ impl Binding {
         Self::of(metadata, &spec, None, None)
     }
 
-    fn of(
-        metadata: &Metadata,
-        spec: &PolicyBindingSpec,
-        selector: Option<Selector>,
-        pinned: Option<Digest>,
-    ) -> Self {
+    fn of(metadata: &Metadata, spec: &PolicyBindingSpec, selector: Option<Selector>, pinned: Option<Digest>) -> Self {
         let Exclude { namespaces, groups, service_accounts } = spec.exclude.clone().unwrap_or_default();
         let subjects = spec.subjects.as_ref().map(Principals::of_subjects).filter(|subjects| !subjects.is_empty());
         let json = serde_json::to_value(spec).unwrap_or_default();

@@ -4,18 +4,26 @@
 //! `docs/cli.md` is made from these definitions.
 
 mod canonical;
+mod case;
 mod cel;
 mod completion;
 mod console;
 #[cfg(feature = "cluster")]
 pub mod crds;
+mod decide;
+mod evaluate;
 mod failure;
 #[cfg(feature = "cluster")]
 pub mod hook;
 mod input;
+mod kinds;
 mod manifest;
+mod policies;
+#[cfg(feature = "cluster")]
+mod reference;
 #[cfg(feature = "cluster")]
 pub mod serve;
+mod test;
 
 use std::{
     ffi::OsString,
@@ -52,6 +60,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Evaluate(Box<evaluate::EvaluateCommand>),
+    Test(test::TestCommand),
     Cel(cel::CelCommand),
     Canonical(canonical::CanonicalCommand),
     Completion(completion::CompletionCommand),
@@ -60,8 +70,11 @@ enum Command {
     #[cfg(feature = "cluster")]
     Serve(Box<serve::ServeCommand>),
     #[cfg(feature = "cluster")]
+    #[command(hide = true)]
+    Reference(reference::ReferenceCommand),
+    #[cfg(feature = "cluster")]
     #[command(subcommand, hide = true)]
-    Hook(hook::HookCommand),
+    Hook(Box<hook::HookCommand>),
 }
 
 /// What a command reads from and answers to.
@@ -73,6 +86,8 @@ struct Io {
 impl Command {
     fn run(self, io: &mut Io) -> Result<Exit, Failure> {
         match self {
+            Self::Evaluate(command) => command.run(io),
+            Self::Test(command) => command.run(io),
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
             Self::Completion(command) => command.run(io),
@@ -81,15 +96,17 @@ impl Command {
             #[cfg(feature = "cluster")]
             Self::Serve(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),
             #[cfg(feature = "cluster")]
+            Self::Reference(command) => command.run(io),
+            #[cfg(feature = "cluster")]
             Self::Hook(command) => block_on(command.run()).map(|()| Exit::Yes).map_err(Failure::from),
         }
     }
 }
 
-/// Runs a command that waits for a cluster.
+/// Runs what talks to a cluster to its end.
 #[cfg(feature = "cluster")]
-fn block_on(command: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
 /// Runs the program with the arguments of the process.
@@ -132,9 +149,15 @@ fn definition(program: Option<&OsString>) -> clap::Command {
 /// Says on standard error why there is no answer.
 fn report(failure: &Failure) {
     use std::io::Write as _;
-    let next = failure.next().map(|next| format!("  {}\n", clean(next))).unwrap_or_default();
+    let mut text = String::new();
+    for message in failure.messages() {
+        text.push_str(&format!("error: {}\n", clean(message)));
+    }
+    if let Some(next) = failure.next() {
+        text.push_str(&format!("  {}\n", clean(next)));
+    }
     // Nobody may be there to read it.
-    let _ = write!(std::io::stderr().lock(), "error: {}\n{next}", clean(&failure.to_string()));
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
 #[cfg(test)]

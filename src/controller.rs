@@ -43,10 +43,6 @@ use tokio::{
     task::JoinSet,
 };
 
-pub use crate::{
-    ledger,
-    runtime::{KindFacts, NamespaceFacts, Snapshot, WorldError},
-};
 use crate::{
     admission::GroupVersionResource,
     api::{Policy, PolicyBinding},
@@ -54,6 +50,10 @@ use crate::{
     metrics::{BINDING_STATES, ControllerMetrics, POLICY_STATES, StateLabels},
     shutdown::{Phase, Shutdown},
     time::Timestamp,
+};
+pub use crate::{
+    ledger,
+    runtime::{KindFacts, NamespaceFacts, Snapshot, WorldError},
 };
 use currency::{Currency, Moment};
 use index::{Change, Index, Restarts, Synced};

@@ -34,7 +34,6 @@ pub mod replay;
 pub mod ledger;
 
 // Runtime.
-#[cfg(feature = "cluster")]
 pub mod clock;
 #[cfg(feature = "cluster")]
 pub mod metrics;

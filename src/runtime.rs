@@ -25,6 +25,8 @@ pub use identity::Identity;
 pub use refusal::{Refusal, clean};
 pub use world::{KindFacts, NamespaceFacts, Snapshot, World, WorldError};
 
+use arc_swap::ArcSwapOption;
+
 use crate::{
     admission::{Answer, Request},
     attest::ExecutionId,
@@ -68,6 +70,8 @@ pub struct Runtime {
     pub accept_unauthenticated_once: bool,
     /// Where decisions are recorded.
     pub evidence: Arc<DecisionLines>,
+    /// Why claims cannot be made now, as the last look at the store found.
+    store_fault: ArcSwapOption<String>,
     recent: recent::Recent,
 }
 
@@ -129,6 +133,7 @@ impl Runtime {
             evidence,
         } = parts;
         let recent = recent::Recent::default();
+        let store_fault = ArcSwapOption::empty();
         Self {
             world,
             signer,
@@ -141,6 +146,7 @@ impl Runtime {
             exempt_namespaces,
             accept_unauthenticated_once,
             evidence,
+            store_fault,
             recent,
         }
     }
@@ -154,6 +160,18 @@ impl Runtime {
     /// Answers the validating call, which is the gate: any failure denies.
     pub async fn validate(&self, call: Call<'_>) -> Answer {
         self.validate_call(&call).await
+    }
+
+    /// Looks whether claims can be made, and remembers what it found.
+    pub async fn check_store(&self) {
+        let fault = self.claims.ready().await.err().map(|error| Arc::new(error.to_string()));
+        self.store_fault.store(fault);
+    }
+
+    /// Why claims cannot be made now; `None` where they can.
+    #[must_use]
+    pub fn store_fault(&self) -> Option<String> {
+        self.store_fault.load().as_ref().map(|fault| fault.to_string())
     }
 
     /// Whether a request is about a place where nothing is governed, by fixed rule.

@@ -57,8 +57,11 @@ pub(in crate::cel) struct Function {
     /// The cost where more than one overload remains after the type check. Kubernetes counts by function name and
     /// keeps the cost of the function, cel-go counts by overload and charges 1.
     pub(in crate::cel) undecided: Cost,
+    pub(in crate::cel) size: Size,
     /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
     pub(in crate::cel) singleton: bool,
+    /// Whether the types of the arguments are compared with the overload's before it is called.
+    pub(in crate::cel) guarded: bool,
 }
 
 /// One signature of a function.
@@ -71,8 +74,34 @@ pub(in crate::cel) struct Overload {
     pub(in crate::cel) apply: Apply,
 }
 
+/// How large a result may be, for estimates of worst costs. Arguments are numbered as in [`Cost`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Size {
+    /// What the type says: a scalar has size 1, a text is at most four times as long as the longest argument.
+    Typed,
+    /// As the target, element by element.
+    Target,
+    /// As an element of the target.
+    Element,
+    /// Both arguments one after the other.
+    Sum,
+    /// One character.
+    Character,
+    /// The target with the third argument around every character.
+    Replaced,
+    /// All elements with the second argument between them.
+    Joined,
+    /// The characters of the target.
+    Split,
+    /// The elements of the elements.
+    Flattened,
+    /// As many integers as `lists.range` makes at most.
+    Range,
+}
+
 impl Overload {
-    /// Whether values of these types may be passed; type parameters are erased, as at run time in cel-go.
+    /// Whether values of these types may be passed. As in cel-go a list is known by its first element, and a map by
+    /// its first entry.
     pub(in crate::cel) fn accepts(&self, arguments: &[Value<'_>]) -> bool {
         self.parameters.len() == arguments.len()
             && self.parameters.iter().zip(arguments).all(|(wanted, value)| is_of(wanted, value))
@@ -91,16 +120,46 @@ fn is_of(wanted: &Type, value: &Value<'_>) -> bool {
         Type::Bytes => matches!(value, Value::Bytes(_)),
         Type::Timestamp => matches!(value, Value::Timestamp(_)),
         Type::Duration => matches!(value, Value::Duration(_)),
-        Type::List(_) => matches!(value, Value::List(_)),
-        Type::Map(..) | Type::Object(_) => matches!(value, Value::Map(_)),
+        Type::List(element) => match value {
+            Value::List(list) => list.element(0).is_none_or(|first| is_of(element, &first)),
+            _ => false,
+        },
+        Type::Map(key, of) => match value {
+            Value::Map(map) => map.entry(0).is_none_or(|(first, value)| is_of(key, &first) && is_of(of, &value)),
+            _ => false,
+        },
+        Type::Object(_) => matches!(value, Value::Map(_)),
         Type::Optional(_) => matches!(value, Value::Optional(_)),
         Type::Type(_) => matches!(value, Value::Type(_)),
     }
 }
 
-/// Whether `value` may stand where `wanted` was declared.
-pub(in crate::cel) fn fits(wanted: &Type, value: &Value<'_>) -> bool {
-    is_of(wanted, value)
+/// Whether `value` is of type `wanted` through and through.
+///
+/// # Errors
+/// [`EvaluationErrorKind::WorkExceeded`]
+pub(in crate::cel) fn conforms(fuel: &mut Fuel, wanted: &Type, value: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+    fuel.toil(1)?;
+    match (wanted, value) {
+        (Type::List(element), Value::List(list)) => {
+            for item in list.iter() {
+                if !conforms(fuel, element, &item)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Type::Map(key, of), Value::Map(map)) => {
+            for (name, item) in map.iter() {
+                if !conforms(fuel, key, &name)? || !conforms(fuel, of, &item)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
+        }
+        (Type::Optional(of), Value::Optional(Some(present))) => conforms(fuel, of, present.value()),
+        _ => Ok(is_of(wanted, value)),
+    }
 }
 
 /// Collects the declarations of all libraries.
@@ -116,7 +175,9 @@ impl Declarations {
             name,
             overloads: Vec::new(),
             undecided: Cost::Unit,
+            size: Size::Typed,
             singleton: false,
+            guarded: true,
         })
     }
 }
@@ -136,8 +197,19 @@ impl Function {
         self
     }
 
+    /// Says how large results may be, where their type does not.
+    fn sized(&mut self, size: Size) -> &mut Self {
+        self.size = size;
+        self
+    }
+
     fn singleton(&mut self) -> &mut Self {
         self.singleton = true;
+        self.unguarded()
+    }
+
+    fn unguarded(&mut self) -> &mut Self {
+        self.guarded = false;
         self
     }
 
@@ -186,7 +258,7 @@ pub(in crate::cel) enum Cost {
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
-const TRAVERSAL: f64 = 0.1;
+pub(in crate::cel) const TRAVERSAL: f64 = 0.1;
 /// cel-go's `common.RegexStringLengthCostFactor`.
 const REGEX: f64 = 0.25;
 /// cel-go's `common.ListCreateBaseCost`, with the call itself.
@@ -222,19 +294,19 @@ impl Cost {
         result: Option<&Value<'_>>,
     ) -> Result<u64, EvaluationErrorKind> {
         let value = |index: usize| arguments.get(index).copied().flatten();
-        let size = |index: usize| value(index).map_or(1, Value::size);
+        let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
         Ok(match self {
             Self::Unit => 1,
-            Self::Scan(index) => part(size(index), TRAVERSAL),
-            Self::Copy(index) => part(size(index), 2.0 * TRAVERSAL),
-            Self::Concatenate => part(size(0).saturating_add(size(1)), TRAVERSAL),
-            Self::Compare => part(size(0).min(size(1)), TRAVERSAL),
-            Self::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
-            Self::Match => match_cost(size(0), size(1)),
-            Self::InList => size(1),
+            Self::Scan(index) => part(size(fuel, index)?, TRAVERSAL),
+            Self::Copy(index) => part(size(fuel, index)?, 2.0 * TRAVERSAL),
+            Self::Concatenate => part(size(fuel, 0)?.saturating_add(size(fuel, 1)?), TRAVERSAL),
+            Self::Compare => equality_cost(fuel, value(0), value(1))?,
+            Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
+            Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
+            Self::InList => size(fuel, 1)?,
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
-            Self::Join => part(result.map_or(1, Value::size), 2.0 * TRAVERSAL),
-            Self::NewList => result.map_or(1, Value::size).saturating_add(NEW_LIST),
+            Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
+            Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
             Self::Flatten => {
                 let depth = match value(1) {
                     #[expect(clippy::cast_precision_loss, reason = "as in cel-go")]
@@ -242,10 +314,10 @@ impl Cost {
                     _ => 1.0,
                 };
                 let factor = if depth < 0.0 { 1.0 } else { depth };
-                whole(size(0), factor).saturating_add(NEW_LIST)
+                whole(size(fuel, 0)?, factor).saturating_add(NEW_LIST)
             }
             Self::SelfCompare(index) => {
-                let elements = size(index);
+                let elements = size(fuel, index)?;
                 let first = match value(index) {
                     Some(Value::List(list)) => list.element(0),
                     _ => None,
@@ -258,15 +330,29 @@ impl Cost {
     }
 }
 
+/// The size of a value, or of an error.
+fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErrorKind> {
+    value.map_or(Ok(1), |value| value.size(fuel))
+}
+
 /// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
 pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
     part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
 }
 
-/// The cost of equality: a tenth of the smaller side, however deep it is.
-pub(in crate::cel) fn equality_cost(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> u64 {
-    let size = |value: Option<&Value<'_>>| value.map_or(1, Value::size);
-    part(size(a).min(size(b)), TRAVERSAL)
+/// The cost of equality and of order: a tenth of the smaller side, however deep it is.
+pub(in crate::cel) fn equality_cost(
+    fuel: &mut Fuel,
+    a: Option<&Value<'_>>,
+    b: Option<&Value<'_>>,
+) -> Result<u64, EvaluationErrorKind> {
+    let smaller = match (a, b) {
+        // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
+        (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
+        (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
+        _ => size(fuel, a)?.min(size(fuel, b)?),
+    };
+    Ok(part(smaller, TRAVERSAL))
 }
 
 /// Kubernetes' `traversalCost`; depth is bounded by that of values.

@@ -137,7 +137,7 @@ impl fmt::Display for Type {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dyn => f.write_str("dyn"),
-            Self::Null => f.write_str("null_type"),
+            Self::Null => f.write_str("null"),
             Self::Bool => f.write_str("bool"),
             Self::Int => f.write_str("int"),
             Self::Uint => f.write_str("uint"),
@@ -149,6 +149,7 @@ impl fmt::Display for Type {
             Self::List(element) => write!(f, "list({element})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),
+            Self::Type(of) if matches!(**of, Self::Type(_)) => f.write_str("type(type)"),
             Self::Type(of) => write!(f, "type({of})"),
             Self::Object(object) => f.write_str(object.name()),
             Self::Parameter(_) => f.write_str("dyn"),

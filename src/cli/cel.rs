@@ -9,7 +9,8 @@ use serde::Serialize;
 use super::{
     Exit, Failure, Io,
     console::{Answer, Console, Format, OutputArguments, Paint, clean},
-    manifest,
+    evaluate::mapping,
+    input, manifest,
 };
 use crate::{
     canonical,
@@ -106,7 +107,7 @@ impl CelCommand {
         };
         let source = source.trim_end();
         let variables = match &self.vars {
-            Some(path) => read_variables(&manifest::read(&mut io.inputs, path)?, &path.display().to_string())?,
+            Some(path) => mapping(&manifest::read(&mut io.inputs, path)?, &input::name(path))?,
             None => canonical::Object::default(),
         };
         let result = evaluate(source, &variables, self.time);
@@ -116,15 +117,6 @@ impl CelCommand {
             Format::Text => show(&mut io.console, source, &result),
         }
         Ok(exit)
-    }
-}
-
-fn read_variables(documents: &[manifest::Document], file: &str) -> Result<canonical::Object<'static>, Failure> {
-    let fault = |what: &str| Failure::new(format!("{file}: {what}")).hint("give one mapping: each key is a variable");
-    match documents {
-        [document] => document.value.as_object().cloned().ok_or_else(|| fault("the variables are no mapping")),
-        [] => Err(fault("there are no variables")),
-        _ => Err(fault("the variables are in several documents")),
     }
 }
 

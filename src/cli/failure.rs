@@ -24,13 +24,26 @@ impl From<Exit> for ExitCode {
 #[error("{message}")]
 pub struct Failure {
     message: String,
+    more: Vec<String>,
     hint: Option<String>,
 }
 
 impl Failure {
     /// A failure that says what is wrong and where.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None }
+        Self { message: message.into(), more: Vec::new(), hint: None }
+    }
+
+    /// Several things that are wrong; `None` where nothing is.
+    pub(crate) fn all(messages: Vec<String>) -> Option<Self> {
+        let mut messages = messages.into_iter();
+        let message = messages.next()?;
+        Some(Self { message, more: messages.collect(), hint: None })
+    }
+
+    /// Everything that is wrong, in order.
+    pub fn messages(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.message.as_str()).chain(self.more.iter().map(String::as_str))
     }
 
     /// Says what to do next.

@@ -1,29 +1,37 @@
 //! `writ serve`: the one place that wires everything together.
 
+mod cluster;
 mod gate;
 mod keys;
+mod own;
 mod standalone;
 mod store;
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use clap::Args;
 use tokio::net::TcpListener;
 
 use crate::{
     clock::{Clock as _, SystemClock},
+    controller::Settings,
     digest::Digest,
     keyring::{Keyring, KeyringEntry},
     metrics::Metrics,
-    runtime::{Identity, Parts, Runtime},
+    runtime::{Identity, Parts, Runtime, World},
     shutdown::Shutdown,
+    sign::Signer,
     telemetry::{self, DecisionLines, LogFormat},
     webhook::{self, Limits, Reload, Setup},
 };
 
 /// How long a certificate that a replica issues for itself lives.
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How often it is looked whether the store of claims answers.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How soon what could not be had at the start is asked for again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How often files are looked at for a change.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);
 
@@ -89,11 +97,11 @@ pub struct ServeCommand {
     #[arg(long, env = "WRIT_WEBHOOK_CONFIGURATION", default_value = "zz-writ", value_name = "NAME")]
     webhook_configuration: String,
     /// Identity of the cluster in attestations; default: the uid of the namespace `kube-system`.
-    #[arg(long, env = "WRIT_CLUSTER_ID", value_name = "ID", required_unless_present_any = ["kubeconfig", "in_cluster"])]
+    #[arg(long, env = "WRIT_CLUSTER_ID", value_name = "ID")]
     cluster_id: Option<String>,
-    /// Set by the environment of a pod.
-    #[arg(long, env = "KUBERNETES_SERVICE_HOST", hide = true)]
-    in_cluster: Option<String>,
+    /// A further user as whom replicas act, beside the service account `writ`; may be given several times.
+    #[arg(long = "own-user", env = "WRIT_OWN_USERS", value_name = "NAME", value_delimiter = ',')]
+    own_users: Vec<String>,
     /// How long to go on serving after a signal to stop, while the endpoint is withdrawn.
     #[arg(long, env = "WRIT_DRAIN_SECONDS", default_value_t = 5, value_name = "SECONDS")]
     drain_seconds: u64,
@@ -127,29 +135,6 @@ impl ServeCommand {
         let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (certificate, certificate_follower) = self.certificate(now)?;
         let callers = self.callers()?;
-        let Some(folder) = &self.standalone else { bail!("give --standalone DIR, or run in a cluster") };
-        let world = Arc::new(standalone::Files::read(folder, &self.guarded_labels, now)?);
-        let store = store::embedded(self.store.as_deref(), folder, self.initialize_store)?;
-        let cluster_id = self.cluster_id.clone().unwrap_or_default();
-        let runtime = Runtime::new(Parts {
-            world,
-            keyring,
-            claims: store.claims,
-            clock: store.clock,
-            store_id: store.id,
-            identity: Identity {
-                executable: executable()?,
-                build: env!("CARGO_PKG_VERSION").to_owned(),
-                evaluator: format!("cel/{}", env!("CARGO_PKG_VERSION")),
-                replica: self.replica.clone(),
-                cluster: cluster_id.clone(),
-            },
-            cluster_id,
-            exempt_namespaces: vec![self.namespace.clone(), "kube-system".to_owned()],
-            accept_unauthenticated_once: self.accept_unauthenticated_once,
-            evidence: Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?),
-            signer,
-        });
         let shutdown = Shutdown::default();
         let reload = Reload { clock: clock.clone(), metrics: metrics.webhook.clone() };
         tokio::spawn(certificate_follower.run(reload.clone(), FOLLOW_EVERY));
@@ -168,9 +153,19 @@ impl ServeCommand {
         let delay = Duration::from_secs(self.drain_seconds);
         tokio::spawn(async move { draining.drain_on_signal(delay).await });
         tracing::info!(address = %listener.local_addr()?, replica = self.replica, "serving");
-        let admission = Arc::new(gate::Gate::new(runtime, callers.is_some()));
+        let gate = Arc::new(gate::Gate::new(callers.is_some()));
+        let evidence = Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?);
+        let start = Start {
+            command: self,
+            signer,
+            keyring,
+            evidence,
+            executable: executable()?,
+            callers_known: callers.is_some(),
+        };
+        let assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
         let setup = Setup {
-            admission,
+            admission: gate,
             clock,
             metrics,
             shutdown,
@@ -179,7 +174,11 @@ impl ServeCommand {
             limits: Limits::default(),
             finish: Duration::from_secs(10),
         };
-        let served = webhook::serve(listener, setup).await?;
+        let served = tokio::select! {
+            served = webhook::serve(listener, setup) => served?,
+            // Only a fault that no waiting mends ends it.
+            Ok(Err(error)) = assembling => return Err(error),
+        };
         tracing::info!(cut = served.cut, "stopped");
         Ok(())
     }
@@ -210,6 +209,104 @@ impl ServeCommand {
     fn callers(&self) -> anyhow::Result<Option<(Arc<webhook::Callers>, webhook::Follower)>> {
         let Some(file) = &self.caller_ca else { return Ok(None) };
         Ok(Some(webhook::callers_from_file(file.clone(), self.caller_names.clone())?))
+    }
+}
+
+/// What a runtime is made of, once the rest can be had.
+struct Start {
+    command: ServeCommand,
+    signer: Signer,
+    keyring: Keyring,
+    evidence: Arc<DecisionLines>,
+    executable: Digest,
+    callers_known: bool,
+}
+
+impl Start {
+    /// Makes the runtime and opens the gate; what is not there yet is tried again, while the server says "not ready".
+    async fn assemble(self, gate: Arc<gate::Gate>, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<()> {
+        let (world, store, cluster_id): (Arc<dyn World>, store::Opened, String) = match &self.command.standalone {
+            Some(folder) => {
+                let now = SystemClock.now()?;
+                let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
+                let store = store::embedded(self.command.store.as_deref(), folder, self.command.initialize_store)?;
+                let id = self
+                    .command
+                    .cluster_id
+                    .clone()
+                    .context("--standalone needs --cluster-id: attestations are for one cluster")?;
+                (Arc::new(files), store, id)
+            }
+            None => {
+                let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
+                let world = cluster::ClusterWorld::start(&client, self.settings(), &metrics, &shutdown);
+                let (store, id) = self.from_cluster(&client, &gate).await;
+                (world, store, id)
+            }
+        };
+        let runtime = Runtime::new(Parts {
+            world,
+            keyring: self.keyring,
+            claims: store.claims,
+            clock: store.clock,
+            store_id: store.id,
+            identity: Identity {
+                executable: self.executable,
+                build: env!("CARGO_PKG_VERSION").to_owned(),
+                evaluator: format!("cel/{}", env!("CARGO_PKG_VERSION")),
+                replica: self.command.replica.clone(),
+                cluster: cluster_id.clone(),
+            },
+            cluster_id,
+            exempt_namespaces: vec![self.command.namespace.clone(), "kube-system".to_owned()],
+            accept_unauthenticated_once: self.command.accept_unauthenticated_once,
+            evidence: self.evidence,
+            signer: self.signer,
+        });
+        runtime.check_store().await;
+        let runtime = gate.set(runtime);
+        loop {
+            tokio::time::sleep(CHECK_EVERY).await;
+            runtime.check_store().await;
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let command = &self.command;
+        let own = format!("system:serviceaccount:{}:writ", command.namespace);
+        Settings {
+            namespace: command.namespace.clone(),
+            replica: command.replica.clone(),
+            guarded_labels: command.guarded_labels.clone(),
+            webhook_configuration: command.webhook_configuration.clone(),
+            own_users: std::iter::once(own).chain(command.own_users.iter().cloned()).collect(),
+            callers_authenticated: self.callers_known,
+            accept_unauthenticated_once: command.accept_unauthenticated_once,
+            ..Settings::default()
+        }
+    }
+
+    /// The store of claims and the id of the cluster, as soon as the API server gives them.
+    async fn from_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
+        loop {
+            match self.try_cluster(client).await {
+                Ok(found) => return found,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "not ready yet, trying again");
+                    gate.wait_for(format!("{error:#}"));
+                }
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+
+    async fn try_cluster(&self, client: &kube::Client) -> anyhow::Result<(store::Opened, String)> {
+        let id = match &self.command.cluster_id {
+            Some(id) => id.clone(),
+            None => cluster::cluster_id(client).await?,
+        };
+        let store = cluster::store(client, &self.command.namespace, self.keyring.clone(), &id).await?;
+        Ok((store, id))
     }
 }
 

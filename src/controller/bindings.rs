@@ -52,7 +52,8 @@ impl Bindings {
             Update::Set(object) => self.set(object, guarded, &mut changes),
             Update::Remove(object) => changes.spec = self.entries.remove(&object.name).is_some(),
             Update::Replace(objects) => {
-                let kept: std::collections::BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
+                let kept: std::collections::BTreeSet<&str> =
+                    objects.iter().map(|object| object.name.as_str()).collect();
                 let before = self.entries.len();
                 self.entries.retain(|name, _| kept.contains(name.as_str()));
                 changes.spec = self.entries.len() < before;
@@ -97,10 +98,18 @@ impl Bindings {
     #[must_use]
     pub fn concerned(&self, policies: &std::collections::BTreeSet<String>) -> Vec<String> {
         let names = |entry: &BindingEntry| {
-            let kept = entry.decision.in_force.as_ref().map(|kept| (kept.policy.id().to_owned(), kept.policy.version().to_owned()));
-            let recorded = entry.status.in_force.as_ref().map(|recorded| (recorded.id.clone(), recorded.version.clone()));
+            let kept = entry
+                .decision
+                .in_force
+                .as_ref()
+                .map(|kept| (kept.policy.id().to_owned(), kept.policy.version().to_owned()));
+            let recorded =
+                entry.status.in_force.as_ref().map(|recorded| (recorded.id.clone(), recorded.version.clone()));
             let wanted = Some((entry.binding.policy_id.clone(), entry.binding.wanted_version.clone()));
-            [wanted, kept, recorded].into_iter().flatten().any(|(id, version)| policies.contains(&format!("{id}.{version}")))
+            [wanted, kept, recorded]
+                .into_iter()
+                .flatten()
+                .any(|(id, version)| policies.contains(&format!("{id}.{version}")))
         };
         self.entries.iter().filter(|(_, entry)| names(entry)).map(|(name, _)| name.clone()).collect()
     }
@@ -161,7 +170,8 @@ pub(super) fn compile(
     spec: &serde_json::Value,
     guarded: &[String],
 ) -> Result<Binding, Vec<BindingError>> {
-    let metadata = Metadata { name: name.to_owned(), uid: seen.uid.clone(), generation: seen.generation, ..Metadata::default() };
+    let metadata =
+        Metadata { name: name.to_owned(), uid: seen.uid.clone(), generation: seen.generation, ..Metadata::default() };
     let spec = serde_json::from_value::<PolicyBindingSpec>(spec.clone())
         .map_err(|error| vec![BindingError { path: "spec".to_owned(), message: error.to_string() }])?;
     Binding::compile(&metadata, &spec, guarded)
@@ -169,7 +179,8 @@ pub(super) fn compile(
 
 /// Stands for a binding that is not acceptable: about everything and everybody, and as strict as it may have meant.
 fn widest(object: &Observed) -> Binding {
-    let text = |path: &str| object.spec.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |path: &str| object.spec.pointer(path).and_then(serde_json::Value::as_str).unwrap_or_default().to_owned();
     let mode = match text("/mode").as_str() {
         "Warn" => Mode::Warn,
         "Audit" => Mode::Audit,

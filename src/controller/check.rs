@@ -31,7 +31,8 @@ const NAMESPACES: &str = "/api/v1/namespaces";
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMetadata,
-    /// `null` where there are none.
+    /// An empty list of custom resources is `null`.
+    #[serde(default)]
     items: Option<Vec<Item>>,
 }
 

@@ -8,10 +8,10 @@ use kube::api::{ApiResource, DynamicObject, ObjectMeta};
 use serde::Deserialize;
 
 use super::{
+    KindFacts,
     coverage::{Hook, HookRule},
     kinds::CustomKind,
     observed::{Observed, Seen, resource_version},
-    KindFacts,
 };
 use crate::admission::GroupVersionResource;
 

@@ -181,7 +181,8 @@ fn of_resource(own: &str, wanted: &str) -> Sent {
     if own == wanted || own == "*/*" {
         return Sent::Whole;
     }
-    let split = |text: &str| text.split_once('/').map_or((text.to_owned(), None), |(a, b)| (a.to_owned(), Some(b.to_owned())));
+    let split =
+        |text: &str| text.split_once('/').map_or((text.to_owned(), None), |(a, b)| (a.to_owned(), Some(b.to_owned())));
     let ((own, own_sub), (wanted, wanted_sub)) = (split(own), split(wanted));
     let name = of_words(std::slice::from_ref(&own), &wanted);
     let sub = match (own_sub, wanted_sub) {

@@ -7,14 +7,7 @@ use super::{
     ledger::Pin,
     policies::{Policies, PolicyEntry},
 };
-use crate::{
-    api::InForce,
-    binding::Binding,
-    canonical::Value,
-    digest::Digest,
-    policy::Policy,
-    policy_set::Force,
-};
+use crate::{api::InForce, binding::Binding, canonical::Value, digest::Digest, policy::Policy, policy_set::Force};
 
 /// A policy version with the parameters of a binding.
 #[derive(Clone, Debug)]
@@ -165,7 +158,10 @@ fn wanted(binding: &Binding, policies: &Policies) -> Result<Kept, Shortfall> {
         Ok(params) => Ok(Kept { policy: Arc::clone(policy), params }),
         Err(errors) => {
             let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-            fail(Cause::InvalidParams, format!("the parameters do not fit policy `{id}.{version}`: {}", errors.join("; ")))
+            fail(
+                Cause::InvalidParams,
+                format!("the parameters do not fit policy `{id}.{version}`: {}", errors.join("; ")),
+            )
         }
     }
 }
@@ -183,10 +179,13 @@ fn usable(entry: &PolicyEntry) -> Result<&Arc<Policy>, Shortfall> {
     };
     match &entry.pin {
         Pin::Pinned => Ok(policy),
-        Pin::Unanswered => fail(Cause::NotPinned, format!("the digest of policy `{name}` is being pinned in the ledger")),
-        Pin::Failed(message) => {
-            fail(Cause::LedgerUnavailable, format!("the digest of policy `{name}` cannot be pinned in the ledger: {message}"))
+        Pin::Unanswered => {
+            fail(Cause::NotPinned, format!("the digest of policy `{name}` is being pinned in the ledger"))
         }
+        Pin::Failed(message) => fail(
+            Cause::LedgerUnavailable,
+            format!("the digest of policy `{name}` cannot be pinned in the ledger: {message}"),
+        ),
         Pin::Conflict(before) => fail(Cause::DigestConflict, conflict_message(name, policy.digest(), *before)),
     }
 }

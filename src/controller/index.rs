@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::{
-    Controller, View,
+    Controller, Snapshot, View,
     coverage::Hook,
     currency::{GRACE, Moment},
     kinds::CustomKind,
@@ -17,7 +17,6 @@ use super::{
     namespaces::NamespaceEntry,
     observed::{Observed, Update},
     pins::{Answer, Pins},
-    Snapshot,
     replicas::Report,
     state::State,
 };
@@ -301,7 +300,8 @@ impl Index {
         let behind = self.behind(listings);
         if behind.is_empty() {
             self.controller.confirm_current(listings.as_of);
-            let versions = [&listings.policies, &listings.bindings, &listings.namespaces].map(|list| list.resource_version);
+            let versions =
+                [&listings.policies, &listings.bindings, &listings.namespaces].map(|list| list.resource_version);
             for (gone, version) in self.gone.iter_mut().zip(versions) {
                 gone.retain(|_, end| *end > version);
             }

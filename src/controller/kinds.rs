@@ -94,7 +94,8 @@ impl Kinds {
     #[must_use]
     pub fn unwatchable(&self, group: &str, version: &str, resource: &str) -> bool {
         let names = |(known, facts): (&GroupVersionResource, &KindFacts)| {
-            let is_it = known.group == group && known.resource == resource && (version == "*" || known.version == version);
+            let is_it =
+                known.group == group && known.resource == resource && (version == "*" || known.version == version);
             is_it.then_some(facts.watchable)
         };
         let known: Vec<bool> = self.by_resource.iter().filter_map(names).collect();

@@ -34,8 +34,7 @@ pub fn difference<'s>(
     gone: &Gone,
     compare: Compare,
 ) -> Option<String> {
-    let mut unseen: BTreeMap<&str, &Seen> =
-        listing.objects.iter().map(|(name, seen)| (name.as_str(), seen)).collect();
+    let mut unseen: BTreeMap<&str, &Seen> = listing.objects.iter().map(|(name, seen)| (name.as_str(), seen)).collect();
     let mut extra = None;
     for (name, own) in watched {
         match unseen.remove(name) {
@@ -72,7 +71,10 @@ mod tests {
     }
 
     fn objects(entries: &[(&str, &str, i64, u64)]) -> BTreeMap<String, Seen> {
-        entries.iter().map(|(name, uid, generation, version)| ((*name).to_owned(), seen(uid, *generation, *version))).collect()
+        entries
+            .iter()
+            .map(|(name, uid, generation, version)| ((*name).to_owned(), seen(uid, *generation, *version)))
+            .collect()
     }
 
     type Objects = &'static [(&'static str, &'static str, i64, u64)];
@@ -92,7 +94,14 @@ mod tests {
             ("end not seen", &[], &[("a", "1", 1, 50)], &[], Compare::Generation, Some("a")),
             ("end ahead", &[("a", "1", 1, 50)], &[], &[("a", 120)], Compare::Generation, None),
             ("an older end", &[("a", "1", 1, 50)], &[], &[("a", 40)], Compare::Generation, Some("a")),
-            ("created again, not seen", &[("a", "2", 1, 90)], &[("a", "1", 7, 50)], &[], Compare::Generation, Some("a")),
+            (
+                "created again, not seen",
+                &[("a", "2", 1, 90)],
+                &[("a", "1", 7, 50)],
+                &[],
+                Compare::Generation,
+                Some("a"),
+            ),
             ("created again, ahead", &[("a", "1", 7, 50)], &[("a", "2", 1, 130)], &[], Compare::Generation, None),
             ("the first by name", &[("b", "1", 1, 5)], &[("a", "1", 1, 5)], &[], Compare::Generation, Some("a")),
             ("no number is the oldest", &[], &[("a", "1", 1, 0)], &[], Compare::Generation, Some("a")),
@@ -101,8 +110,7 @@ mod tests {
             let listing = Listing { resource_version: 100, objects: objects(listed) };
             let watched = objects(watched);
             let gone: Gone = gone.iter().map(|(name, end)| ((*name).to_owned(), *end)).collect();
-            let found =
-                difference(&listing, watched.iter().map(|(name, seen)| (name.as_str(), seen)), &gone, *compare);
+            let found = difference(&listing, watched.iter().map(|(name, seen)| (name.as_str(), seen)), &gone, *compare);
             assert_eq!(found.as_deref(), *expected, "{what}");
         }
     }

@@ -10,8 +10,8 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Client, Resource as _};
 
 use super::{
-    observed::{Seen, Update, resource_version},
     NamespaceFacts, WorldError,
+    observed::{Seen, Update, resource_version},
 };
 use crate::canonical::Value;
 

@@ -58,8 +58,10 @@ impl Policies {
             Update::Set(object) => self.set(object, &mut changes),
             Update::Remove(object) => self.remove(&object.name, &mut changes),
             Update::Replace(objects) => {
-                let kept: std::collections::BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
-                let gone: Vec<String> = self.entries.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
+                let kept: std::collections::BTreeSet<&str> =
+                    objects.iter().map(|object| object.name.as_str()).collect();
+                let gone: Vec<String> =
+                    self.entries.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
                 for name in gone {
                     self.remove(&name, &mut changes);
                 }
@@ -87,7 +89,8 @@ impl Policies {
             return;
         }
         let compiled = compile(&object.name, object.spec);
-        let entry = PolicyEntry { name: object.name.clone(), seen: object.seen, compiled, pin: Pin::Unanswered, status };
+        let entry =
+            PolicyEntry { name: object.name.clone(), seen: object.seen, compiled, pin: Pin::Unanswered, status };
         self.entries.insert(object.name.clone(), Arc::new(entry));
         changes.changed.push(object.name);
     }

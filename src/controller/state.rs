@@ -65,11 +65,8 @@ impl State {
     /// Policies changed. Returns the compiled ones whose digests the ledger has to be asked about.
     pub fn update_policies(&mut self, update: Update<Observed>) -> Vec<Arc<Policy>> {
         let changes = self.policies.apply(update);
-        let unasked = changes
-            .changed
-            .iter()
-            .filter_map(|name| self.policies.entry(name)?.policy().map(Arc::clone))
-            .collect();
+        let unasked =
+            changes.changed.iter().filter_map(|name| self.policies.entry(name)?.policy().map(Arc::clone)).collect();
         self.changed_policies.extend(changes.changed);
         unasked
     }
@@ -139,7 +136,8 @@ impl State {
         let mut found = BTreeSet::new();
         for matcher in policy.matchers() {
             // A use that ends with its answer, as DELETE and CONNECT do, is never looked up in the history.
-            let is_looked_up = |operation: &RuleOperation| !matches!(operation, RuleOperation::Delete | RuleOperation::Connect);
+            let is_looked_up =
+                |operation: &RuleOperation| !matches!(operation, RuleOperation::Delete | RuleOperation::Connect);
             if !matcher.operations().iter().any(is_looked_up) {
                 continue;
             }

@@ -2,7 +2,8 @@
 //!
 //! A clock that jumped is not believed: until it has run steadily for a while, the time is a [`Span`] that covers both
 //! what it says now and what it would say had it not jumped. Deadlines are set by the later end and are over by the
-//! earlier one. Forgetting stays halted until the clock is back where it was, or the process is started again.
+//! earlier one. Forgetting stays halted until the clock is back where it was, or the process is started again, and
+//! windows are never shorter for a clock that went back.
 
 use std::time::Duration;
 
@@ -32,13 +33,16 @@ pub struct Span {
     pub earliest: Timestamp,
     /// Its later end: from here deadlines are counted.
     pub latest: Timestamp,
+    /// From here windows are counted: no earlier than `latest`, and than any course of the clock before a jump. A
+    /// claim that was made while the clock was slow is kept for its whole window after the clock is set right.
+    pub windows_from: Timestamp,
 }
 
 impl Span {
     /// Exactly this time.
     #[must_use]
     pub const fn at(time: Timestamp) -> Self {
-        Self { earliest: time, latest: time }
+        Self { earliest: time, latest: time, windows_from: time }
     }
 }
 
@@ -63,28 +67,30 @@ pub struct StoreClock {
     jumped: bool,
 }
 
-/// A course of time: at `elapsed` it was `time`.
+/// A course of time: how far the clock is from the monotonic one. In nanoseconds, so that a course which is adjusted
+/// thousands of times a second loses nothing by rounding.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    time: Timestamp,
+    offset: i128,
+    /// When it was last adjusted.
     elapsed: Duration,
 }
 
 impl Line {
+    fn through(time: Timestamp, elapsed: Duration) -> Self {
+        Self { offset: i128::from(time.as_millis()) * NANOS - signed(elapsed), elapsed }
+    }
+
     fn at(self, elapsed: Duration) -> Timestamp {
-        self.time.plus(elapsed.saturating_sub(self.elapsed))
+        let millis = (self.offset + signed(elapsed)).div_euclid(NANOS);
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
     /// Follows a clock that runs a little fast or slow: at most one part in a thousand.
     fn drift_towards(&mut self, seen: Timestamp, elapsed: Duration) {
-        let expected = self.at(elapsed);
-        let most = elapsed.saturating_sub(self.elapsed) / 1000;
-        self.time = if seen > expected {
-            expected.plus(seen.since(expected).min(most))
-        } else {
-            expected.minus(expected.since(seen).min(most))
-        };
-        self.elapsed = elapsed;
+        let most = signed(elapsed.saturating_sub(self.elapsed) / 1000);
+        self.offset += (Self::through(seen, elapsed).offset - self.offset).clamp(-most, most);
+        self.elapsed = elapsed.max(self.elapsed);
     }
 
     fn distance(self, seen: Timestamp, elapsed: Duration) -> Duration {
@@ -93,29 +99,38 @@ impl Line {
     }
 }
 
+/// Nanoseconds in a millisecond.
+const NANOS: i128 = 1_000_000;
+
+/// A span in nanoseconds.
+fn signed(span: Duration) -> i128 {
+    i128::try_from(span.as_nanos()).unwrap_or(i128::MAX)
+}
+
 impl StoreClock {
     /// A clock of which nothing is known yet. `tolerance` is how much replies of one store may differ (several API
     /// servers). `opened_at` is the latest time a local store had stamped before this process: how long it was closed
     /// is not known, so at first it may as well have been no time at all.
     #[must_use]
     pub fn new(tolerance: Duration, opened_at: Option<Timestamp>, elapsed: Duration) -> Self {
-        let believed = opened_at.map(|time| Line { time, elapsed });
+        let believed = opened_at.map(|time| Line::through(time, elapsed));
         Self { tolerance, started: None, believed, candidate: None, kept: None, jumped: false }
     }
 
     /// Takes note of a reply's time. `elapsed` is the monotonic clock when the reply came.
     pub fn observe(&mut self, seen: Timestamp, grain: Duration, elapsed: Duration) -> Span {
-        let fresh = Line { time: seen, elapsed };
+        let fresh = Line::through(seen, elapsed);
         self.started.get_or_insert(elapsed);
         let kept = self.kept.get_or_insert_with(|| match self.believed {
             // A store that was stamped later than now: its clock went back while it was closed.
-            Some(before) if before.time.since(seen) > self.tolerance => before,
+            Some(before) if before.at(elapsed).since(seen) > self.tolerance => before,
             _ => fresh,
         });
         self.jumped = kept.distance(seen, elapsed) > self.tolerance;
         if !self.jumped {
             kept.drift_towards(seen, elapsed);
         }
+        let kept = kept.at(elapsed);
         let believed = self.believed.get_or_insert(fresh);
         let expected = believed.at(elapsed);
         if believed.distance(seen, elapsed) <= self.tolerance {
@@ -133,16 +148,21 @@ impl StoreClock {
                 _ => self.candidate = Some((fresh, elapsed)),
             }
         }
-        Span { earliest: expected.min(seen), latest: expected.max(seen).plus(grain) }
+        let latest = expected.max(seen).plus(grain);
+        Span { earliest: expected.min(seen), latest, windows_from: latest.max(kept) }
     }
 
     /// The time as it should be now by earlier replies; none before the first.
     #[must_use]
     pub fn estimate(&self, elapsed: Duration) -> Option<Span> {
-        let ends = [self.believed?.at(elapsed), self.candidate.map_or(self.believed?, |(line, _)| line).at(elapsed)];
-        self.started?;
-        let (earliest, latest) = (ends[0].min(ends[1]), ends[0].max(ends[1]));
-        Some(Span { earliest: earliest.minus(self.tolerance), latest: latest.plus(self.tolerance) })
+        let (believed, kept) = (self.believed?, self.kept?);
+        let other = self.candidate.map_or(believed, |(line, _)| line).at(elapsed);
+        let latest = believed.at(elapsed).max(other).plus(self.tolerance);
+        Some(Span {
+            earliest: believed.at(elapsed).min(other).minus(self.tolerance),
+            latest,
+            windows_from: latest.max(kept.at(elapsed)),
+        })
     }
 
     /// The time by which records may be forgotten.

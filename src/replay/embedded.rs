@@ -95,7 +95,7 @@ impl EmbeddedStore {
         let file::Opened { database, id, opened_at, usage, revision } = file::open(path, expected)?;
         let database = Arc::new(database);
         let (jobs, queue) = mpsc::sync_channel(writer::QUEUE);
-        let writer = Writer::new(Arc::clone(&database), Arc::clone(&clock), quota, usage, revision);
+        let writer = Writer::new(Arc::clone(&database), Arc::clone(&clock), quota, usage, (opened_at, revision));
         std::thread::Builder::new()
             .name("claim-writer".into())
             .spawn(move || writer.run(&queue))

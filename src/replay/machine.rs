@@ -164,7 +164,7 @@ fn reserve(
         user: super::record::cut(&request.user, super::record::MAX_USER).to_owned(),
         allowed_at: span.earliest,
         deadline: span.latest.plus(terms.hold()),
-        window_end: span.latest.plus(authority.window),
+        window_end: span.windows_from.plus(authority.window),
         state: super::record::State::Reserved,
     }
 }

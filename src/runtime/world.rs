@@ -24,6 +24,9 @@ pub trait World: Send + Sync + 'static {
     /// What is known of a kind. Where nothing is, the safest: no status subresource, a conversion webhook.
     fn kind(&self, resource: &GroupVersionResource) -> KindFacts;
 
+    /// Why nothing should be decided by this now; empty where it may.
+    fn faults(&self) -> Vec<String>;
+
     /// Admits a change of Writ's own kinds: warnings, or why not.
     fn admit_own<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>>;
 }

@@ -169,3 +169,21 @@ fn people_find_their_way() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn every_example_is_accepted() -> Result<()> {
+    let installed = shared()?;
+    let mut examples = 0;
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/manifests"))? {
+        let folder = entry?.path();
+        if folder.is_dir() {
+            for file in ["policy.yaml", "binding.yaml"] {
+                let path = folder.join(file).display().to_string();
+                installed.root(&["create", "--dry-run=server", "--filename", &path], "")?;
+            }
+            examples += 1;
+        }
+    }
+    ensure!(examples == 4, "{examples} examples");
+    Ok(())
+}

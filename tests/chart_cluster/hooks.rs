@@ -261,6 +261,18 @@ fn an_upgrade_is_refused_when_a_version_in_force_would_change() -> Result<()> {
     in_force(&format!("sha256:{}", "0".repeat(64)))?;
     let said = hook()?.refused()?;
     ensure!(said.contains(&format!("but `{digest}` by this version")), "{said}");
+
+    // As if an earlier version of Writ had taken what this one does not.
+    let mut broken = policy.clone();
+    broken["metadata"]["name"] = json!("p.v2");
+    broken["spec"]["version"] = json!("v2");
+    broken["spec"]["rules"][0]["when"] = json!("signals.undeclared");
+    installed.root(&["create", "-f", "-"], &broken.to_string())?;
+    let patch = json!({"status": {"inForce": {"id": "p", "version": "v2", "digest": digest}}}).to_string();
+    let arguments = ["patch", "wpb", "b", "--subresource=status", "--type=merge", "--patch", &patch];
+    installed.cluster.kubectl_as(&installed.writ, &arguments, "")?.ok()?;
+    let said = hook()?.refused()?;
+    ensure!(said.contains("policy `p.v2` (binding `b`) does not compile: spec.rules[0].when"), "{said}");
     Ok(())
 }
 

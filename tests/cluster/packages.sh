@@ -26,20 +26,21 @@ command -v cargo >/dev/null || { say "cargo is missing: install Rust with rustup
 
 for_all=$(missing all)
 for_node=$(missing node)
-if [ -z "$for_all$for_node" ]; then
+packages=$(xargs <<<"$for_all $for_node")
+if [ -z "$packages" ]; then
   say "all Debian packages are there"
 elif [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-  say "will install with apt-get: $for_all$for_node"
+  say "will install with apt-get: $packages"
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
   # shellcheck disable=SC2086
-  apt-get install -qq -y --no-install-recommends $for_all$for_node >/dev/null
+  apt-get install -qq -y --no-install-recommends $packages >/dev/null
   left=$(missing all)$(missing node)
   [ -z "$left" ] || { say "still missing after the installation: $left" >&2; exit 2; }
   say "installed"
 elif [ -n "$for_all" ]; then
-  say "missing: install with 'sudo apt-get install $for_all$for_node', then run this again" >&2
+  say "missing: install with 'sudo apt-get install $packages', then run this again" >&2
   exit 2
 else
-  say "clusters with pods need root and: sudo apt-get install $for_node(control planes work without)"
+  say "clusters with pods need root and: sudo apt-get install $packages (control planes work without)"
 fi

@@ -6,14 +6,14 @@
 #   tools.sh list            name every program and whether it is built
 #
 # A group is a directory with a go.mod; its `tool` lines name the programs. Binaries are kept in
-# ${XDG_CACHE_HOME:-$HOME/.cache}/writ/tools/GROUP-HASH, where HASH covers go.mod, go.sum and the
-# build flags below: another clone finds them, a changed pin builds anew.
+# ${XDG_CACHE_HOME:-$HOME/.cache}/writ/tools/GROUP-HASH, where HASH covers go.mod, go.sum, our
+# own sources and the build flags below: another clone finds them, a changed pin builds anew.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME: the built programs are kept there}/.cache}/writ/tools
 
-# PROGRAM GROUP PACKAGE, in the order in which they are built. The previous minor is built on demand only.
+# PROGRAM GROUP PACKAGE, in the order in which they are built. The previous minor and the survey are built on demand only.
 programs() {
   cat <<'EOF'
 etcd                    etcd                go.etcd.io/etcd/server/v3
@@ -25,9 +25,10 @@ kubelet                 kubernetes          k8s.io/kubernetes/cmd/kubelet
 kube-proxy              kubernetes          k8s.io/kubernetes/cmd/kube-proxy
 helm                    helm                helm.sh/helm/v4/cmd/helm
 kube-apiserver-previous kubernetes-previous k8s.io/kubernetes/cmd/kube-apiserver
+survey                  survey              .
 EOF
 }
-default_programs() { programs | awk '$2 != "kubernetes-previous" { print $1 }'; }
+default_programs() { programs | awk '$2 != "kubernetes-previous" && $2 != "survey" { print $1 }'; }
 
 fail() { echo "tools: $*" >&2; exit 2; }
 say() { echo "tools: $*" >&2; }
@@ -53,7 +54,7 @@ ldflags() {
 
 group_dir() {
   local hash
-  hash=$({ cat "$here/tools/$1/go.mod" "$here/tools/$1/go.sum"; ldflags "$1"; } | sha256sum)
+  hash=$({ find "$here/tools/$1" -name 'go.*' -o -name '*.go' | LC_ALL=C sort | xargs cat; ldflags "$1"; } | sha256sum)
   echo "$cache/$1-${hash:0:16}"
 }
 
@@ -109,7 +110,7 @@ ensure() {
     [ -x "$(group_dir "$group")/$program" ] || missing+=("$program $group $package")
   done
   [ ${#missing[@]} -gt 0 ] || return 0
-  say "building ${#missing[@]} programs from Go modules into $cache (all of them take about 8 minutes on two cores, once per machine)"
+  say "${#missing[@]} to build from Go modules into $cache, once per machine (all together take 8 to 12 minutes on two cores)"
   for entry in "${missing[@]}"; do
     number=$((number + 1))
     read -r program group package <<<"$entry"

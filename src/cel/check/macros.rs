@@ -5,7 +5,7 @@ use super::{
         syntax::ast::{Macro, MacroKind, NodeId},
         types::Type,
     },
-    Checker, Meaning, Scope,
+    Checker, Scope,
 };
 
 impl Checker<'_> {
@@ -95,12 +95,19 @@ impl Checker<'_> {
         });
         self.scopes.pop();
         match (form.kind, form.body) {
-            (MacroKind::OptFlatMap, Some(body)) => {
-                let inner = self.value_of_optional(body);
-                Type::optional(inner)
-            }
+            (MacroKind::OptFlatMap, Some(body)) => self.check_flat(body, &of),
             _ => Type::optional(of),
         }
+    }
+
+    /// The type of a conditional between the body of `optFlatMap` and `optional.none()`.
+    fn check_flat(&mut self, body: NodeId, of: &Type) -> Type {
+        let (result, none) = (self.unifier.fresh(), Type::optional(self.unifier.fresh()));
+        if !self.unifier.assign_all(&[of.clone(), none], &[result.clone(), result.clone()]) {
+            let found = self.unifier.finish(of);
+            self.report(body, CompileErrorKind::TypeMismatch { expected: Type::optional(Type::Dyn), found });
+        }
+        self.unifier.resolve(&result)
     }
 
     fn check_sort(&mut self, id: NodeId, form: &Macro) -> Type {
@@ -113,24 +120,6 @@ impl Checker<'_> {
         self.scopes.pop();
         let Some(function) = library::function("@sortByAssociatedKeys") else { return Type::Dyn };
         let types = [self.type_of(form.range), Type::list(key)];
-        let mut fitting = Vec::new();
-        let mut result = None;
-        for overload in &function.overloads {
-            let declared = self.unifier.instantiate(overload.parameters.iter().chain([&overload.result]));
-            let Some((of, parameters)) = declared.split_last() else { continue };
-            if self.unifier.assign_all(&types, parameters) {
-                fitting.push(overload);
-                let of = self.unifier.resolve(of);
-                result.get_or_insert(of);
-            }
-        }
-        let Some(result) = result else {
-            let types: Vec<String> = types.iter().map(|of| self.unifier.finish(of).to_string()).collect();
-            let (function, arguments) = ("sortBy".to_owned(), types.join(", "));
-            self.report(id, CompileErrorKind::NoMatchingOverload { function, arguments });
-            return Type::Dyn;
-        };
-        self.set_meaning(id, Meaning::Call { function, overloads: fitting.into(), namespaced: false });
-        result
+        self.resolve_types(id, function, true, false, &types)
     }
 }

@@ -7,9 +7,9 @@ use super::{
 
 pub(super) fn declare(into: &mut Declarations) {
     let both = [Type::String, Type::String];
-    into.function("contains").method(both.clone(), Type::Bool, Cost::Contains, contains);
-    into.function("endsWith").method(both.clone(), Type::Bool, Cost::Scan(1), ends_with);
-    into.function("startsWith").method(both, Type::Bool, Cost::Scan(1), starts_with);
+    into.function("contains").unguarded().method(both.clone(), Type::Bool, Cost::Contains, contains);
+    into.function("endsWith").unguarded().method(both.clone(), Type::Bool, Cost::Scan(1), ends_with);
+    into.function("startsWith").unguarded().method(both, Type::Bool, Cost::Scan(1), starts_with);
 }
 
 fn contains<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {

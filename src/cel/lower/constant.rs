@@ -4,7 +4,7 @@ use super::{
     super::{
         check::{Issue, Meaning},
         fuel::Fuel,
-        library::{CONVERSIONS, fits},
+        library::CONVERSIONS,
         syntax::ast::{Kind, NodeId},
         value::{Blob, Key, Map, Value},
     },
@@ -72,7 +72,7 @@ impl Lowering<'_> {
         let Meaning::Call { function, overloads, .. } = self.checked.meaning(id) else {
             return Err(invalid(offset, "not a call".to_owned()));
         };
-        let fitting = overloads.iter().find(|overload| overload.parameters.first().is_some_and(|of| fits(of, &value)));
+        let fitting = overloads.iter().find(|overload| overload.accepts(std::slice::from_ref(&value)));
         let mut fuel = Fuel::new(FUEL);
         let result = fitting
             .ok_or_else(|| format!("{}() does not take a value of type `{}`", function.name, value.type_name()))

@@ -28,7 +28,6 @@ const RECEIVERS: &[(&str, usize, Form, MacroKind)] = &[
     ("all", 2, Form::Body, MacroKind::All),
     ("exists", 2, Form::Body, MacroKind::Exists),
     ("exists_one", 2, Form::Body, MacroKind::ExistsOne),
-    ("existsOne", 2, Form::Body, MacroKind::ExistsOne),
     ("map", 2, Form::Body, MacroKind::ToList),
     ("map", 3, Form::FilteredBody, MacroKind::ToList),
     ("filter", 2, Form::Filter, MacroKind::ToList),
@@ -87,17 +86,13 @@ pub(super) fn receiver(
 }
 
 /// The node of `has(…)`.
-pub(super) fn global(
-    parser: &mut Parser<'_>,
-    name: &str,
-    offset: u32,
-    arguments: &[NodeId],
-) -> Result<Option<NodeId>, Fault> {
+pub(super) fn global(parser: &mut Parser<'_>, name: &str, arguments: &[NodeId]) -> Result<Option<NodeId>, Fault> {
     let [argument] = arguments else { return Ok(None) };
     if name != "has" {
         return Ok(None);
     }
-    let Kind::Select { operand, field, optional: false } = parser.ast.kind(*argument) else {
+    let (Kind::Select { operand, field, optional: false } | Kind::Has { operand, field }) = parser.ast.kind(*argument)
+    else {
         return Err(fault(
             parser,
             *argument,
@@ -105,6 +100,7 @@ pub(super) fn global(
         ));
     };
     let kind = Kind::Has { operand: *operand, field: field.clone() };
+    let offset = parser.ast.offset(*argument);
     parser.push(offset, kind).map(Some)
 }
 
@@ -122,10 +118,16 @@ fn variable(parser: &Parser<'_>, argument: Option<NodeId>, offset: u32) -> Resul
 }
 
 fn may_sort(parser: &Parser<'_>, target: NodeId) -> bool {
-    match parser.ast.kind(target) {
-        Kind::Map(_) => false,
-        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Uint(_) | Kind::Double(_) => false,
-        Kind::String(_) | Kind::Bytes(_) => false,
-        _ => true,
-    }
+    let is_literal = matches!(
+        parser.ast.kind(target),
+        Kind::Map(_)
+            | Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Uint(_)
+            | Kind::Double(_)
+            | Kind::String(_)
+            | Kind::Bytes(_)
+    );
+    !is_literal
 }

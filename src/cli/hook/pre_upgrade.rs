@@ -52,7 +52,7 @@ fn in_force(bindings: &[PolicyBinding]) -> BTreeMap<String, (String, String)> {
 fn problems(policies: &[Policy], bindings: &[PolicyBinding]) -> Vec<String> {
     let stored: BTreeMap<String, &PolicySpec> =
         policies.iter().map(|policy| (policy.name_any(), &policy.spec)).collect();
-    let judge = |name: &String, digest: &String| match stored.get(name).map(|spec| recompile(spec)) {
+    let judge = |name: &String, digest: &String| match stored.get(name).map(|spec| recompile(name, spec)) {
         None => Some("is in force but no longer stored".to_owned()),
         Some(Err(error)) => Some(format!("does not compile: {error:#}")),
         Some(Ok(found)) => (found != *digest).then(|| format!("has digest `{digest}`, but `{found}` by this version")),
@@ -66,6 +66,10 @@ fn problems(policies: &[Policy], bindings: &[PolicyBinding]) -> Vec<String> {
 }
 
 /// The digest under which this program puts a version in force. The one place that asks the compiler.
-fn recompile(spec: &PolicySpec) -> anyhow::Result<String> {
-    Ok(crate::policy::digest(spec).to_string())
+fn recompile(name: &str, spec: &PolicySpec) -> anyhow::Result<String> {
+    let policy = crate::policy::compile(name, spec).map_err(|errors| {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::anyhow!("{}", errors.join("; "))
+    })?;
+    Ok(policy.digest().to_string())
 }

@@ -1,4 +1,6 @@
-use std::{sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::{
     admission::{Answer, Request},
@@ -9,15 +11,30 @@ use crate::{
     webhook::{Admission, Call, Caller, Check, Readiness},
 };
 
-/// Joins the server to the runtime.
+/// Joins the server to the runtime, which may still be on its way.
 pub(super) struct Gate {
-    runtime: Runtime,
+    runtime: ArcSwapOption<Runtime>,
+    /// Why there is no runtime yet.
+    missing: ArcSwap<String>,
     callers_are_known: bool,
 }
 
 impl Gate {
-    pub(super) fn new(runtime: Runtime, callers_are_known: bool) -> Self {
-        Self { runtime, callers_are_known }
+    pub(super) fn new(callers_are_known: bool) -> Self {
+        let missing = ArcSwap::from_pointee("starting".to_owned());
+        Self { runtime: ArcSwapOption::empty(), missing, callers_are_known }
+    }
+
+    /// Opens the gate.
+    pub(super) fn set(&self, runtime: Runtime) -> Arc<Runtime> {
+        let runtime = Arc::new(runtime);
+        self.runtime.store(Some(Arc::clone(&runtime)));
+        runtime
+    }
+
+    /// Says why it is still shut.
+    pub(super) fn wait_for(&self, what: String) {
+        self.missing.store(Arc::new(what));
     }
 
     fn call<'a>(
@@ -26,54 +43,61 @@ impl Gate {
         caller: &Caller,
         received: Timestamp,
         deadline: Instant,
-    ) -> Option<runtime::Call<'a>> {
+    ) -> Result<(Arc<Runtime>, runtime::Call<'a>), Answer> {
+        let refuse = |reason, message: &str| {
+            Refusal::new(reason, message).into_answer(request, "none", BTreeMap::new(), Vec::new())
+        };
         let mut random = [0; 16];
-        getrandom::fill(&mut random).ok()?;
-        Some(runtime::Call {
+        getrandom::fill(&mut random)
+            .map_err(|_| refuse(Reason::InternalError, "the system gives no random numbers"))?;
+        let runtime = self.runtime.load_full();
+        let runtime =
+            runtime.ok_or_else(|| refuse(Reason::NotReady, "this replica is not ready yet: try again in a moment"))?;
+        let call = runtime::Call {
             request,
             authenticated: self.callers_are_known && matches!(caller, Caller::Authenticated(_)),
             now: received,
             deadline,
             execution_id: ExecutionId::from_bytes(random),
-        })
+        };
+        Ok((runtime, call))
     }
 }
 
 impl Admission for Gate {
     async fn mutate(&self, call: Call<'_>) -> Answer {
         match self.call(&call.request, &call.caller, call.received, call.deadline) {
-            Some(call) => self.runtime.mutate(call).await,
-            None => no_randomness(&call.request),
+            Ok((runtime, call)) => runtime.mutate(call).await,
+            // Mutate never denies: validate is asked next, and does.
+            Err(_) => Answer::Allow { patch: None, warnings: Vec::new(), audit_annotations: BTreeMap::new() },
         }
     }
 
     async fn validate(&self, call: Call<'_>) -> Answer {
         match self.call(&call.request, &call.caller, call.received, call.deadline) {
-            Some(call) => self.runtime.validate(call).await,
-            None => no_randomness(&call.request),
+            Ok((runtime, call)) => runtime.validate(call).await,
+            Err(answer) => answer,
         }
     }
 
     fn readiness(&self) -> Readiness {
-        let policies = match self.runtime.world.snapshot() {
-            Some(_) => Check::holds("policies"),
+        let Some(runtime) = self.runtime.load_full() else {
+            return Readiness(vec![Check::fails("start", self.missing.load().as_ref().clone())]);
+        };
+        let faults = runtime.world.faults();
+        let policies = match runtime.world.snapshot() {
+            Some(_) if faults.is_empty() => Check::holds("policies"),
+            Some(_) => Check::fails("policies", faults.join("; ")),
             None => Check::fails("policies", "the policies have not been read yet"),
         };
-        let evidence = match self.runtime.evidence.fault() {
+        let evidence = match runtime.evidence.fault() {
             None => Check::holds("evidence"),
             Some(fault) => Check::fails("evidence", fault),
         };
-        Readiness(vec![policies, evidence])
+        let store = match runtime.store_fault() {
+            None => Check::holds("store"),
+            Some(fault) => Check::fails("store", fault),
+        };
+        Readiness(vec![policies, evidence, store])
     }
 }
-
-fn no_randomness(request: &Request<'_>) -> Answer {
-    let refusal = Refusal::new(Reason::InternalError, "the system gives no random numbers");
-    refusal.into_answer(request, "", std::collections::BTreeMap::new(), Vec::new())
-}
-
-/// The gate is shared by every connection.
-const _: fn() = || {
-    fn is_shared<T: Send + Sync + 'static>() {}
-    is_shared::<Arc<Gate>>();
-};

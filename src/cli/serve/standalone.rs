@@ -132,6 +132,10 @@ impl World for Files {
         KindFacts { status_subresource, ..KindFacts::UNKNOWN }
     }
 
+    fn faults(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn admit_own<'a>(&'a self, _: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {
         let refusal = Refusal::new(Reason::InvalidPolicy, "this writ reads its policies from files: change them there");
         Box::pin(std::future::ready(Err(refusal)))

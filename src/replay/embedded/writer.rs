@@ -39,6 +39,7 @@ pub(super) struct Writer {
     quota: Quota,
     usage: Usage,
     revision: u64,
+    /// INVARIANT: never goes back, also when the clock does.
     latest: Option<Timestamp>,
     broken: Option<String>,
 }
@@ -49,9 +50,9 @@ impl Writer {
         clock: Arc<dyn Clock>,
         quota: Quota,
         usage: Usage,
-        revision: u64,
+        (latest, revision): (Option<Timestamp>, u64),
     ) -> Self {
-        Self { database, clock, quota, usage, revision, latest: None, broken: None }
+        Self { database, clock, quota, usage, revision, latest, broken: None }
     }
 
     /// Works until nobody can ask any more.

@@ -182,6 +182,11 @@ impl Claim {
         match (decision, &slot.seen) {
             (Decision::Again, Seen::Present(held)) => {
                 let held = (**held).clone();
+                if held.record.window_end <= fresh.deadline {
+                    // It could be forgotten while this request's change is still to come.
+                    let record = Record { window_end: fresh.window_end.max(fresh.deadline), ..held.record };
+                    return self.write(at, Waiting::Finish(at, Box::new(record)));
+                }
                 self.hold(at, Hold { how: Holding::Again, own: false, held });
                 None
             }

@@ -127,17 +127,15 @@ impl<'p> Scanner<'p> {
         let flags = self.rest.get(..end).unwrap_or_default();
         let (on, off) = flags.split_once('-').map_or((flags, None), |(on, off)| (on, Some(off)));
         let known = |flags: &str| flags.chars().all(|flag| matches!(flag, 'i' | 'm' | 's' | 'U'));
-        let unique = |flags: &str| flags.chars().enumerate().all(|(at, flag)| flags.find(flag) == Some(at));
-        if !known(on) || !known(off.unwrap_or_default()) || off == Some("") || !unique(&flags.replace('-', "")) {
+        if !known(on) || !known(off.unwrap_or_default()) || off == Some("") {
             return Err("invalid flags of a group");
         }
         let is_group = self.rest.get(end..).is_some_and(|rest| rest.starts_with(':'));
-        if flags.is_empty() && !is_group {
-            return Err("invalid flags of a group");
+        // RE2 allows a flag to be said twice, and `(?)`.
+        let off = off.map_or_else(String::new, |off| format!("-{}", once(off)));
+        if is_group || !flags.is_empty() {
+            self.out.push_str(&format!("(?{}{off}{}", once(on), if is_group { ':' } else { ')' }));
         }
-        self.out.push_str("(?");
-        self.out.push_str(flags);
-        self.out.push(if is_group { ':' } else { ')' });
         self.skip(end + 1);
         Ok(())
     }
@@ -322,6 +320,10 @@ impl<'p> Scanner<'p> {
         }
         self.character(code).map(Ok)
     }
+}
+
+fn once(flags: &str) -> String {
+    flags.chars().enumerate().filter(|(at, flag)| flags.find(*flag) == Some(*at)).map(|(_, flag)| flag).collect()
 }
 
 fn push_literal(out: &mut String, character: char) {

@@ -1,0 +1,69 @@
+// Command cel-oracle evaluates expressions by the API server's own CEL. See README.md.
+//
+//	cel-oracle lines < CASES      evaluate cases, one JSON object a line
+//	cel-oracle fill FILE...       rewrite the expectations of vector files
+//	cel-oracle check FILE...      fail where a vector file does not say what the API server says
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"k8s.io/apimachinery/pkg/util/version"
+	"k8s.io/apiserver/pkg/cel/environment"
+)
+
+func main() {
+	if len(os.Args) < 2 {
+		fatal(fmt.Errorf("say what to do: lines, fill or check"))
+	}
+	base := environment.MustBaseEnvSet(version.MajorMinor(1, 37)).StoredExpressionsEnv()
+	oracle := &Oracle{base: base}
+	switch command := os.Args[1]; command {
+	case "lines":
+		lines(oracle)
+	case "fill", "check":
+		different := 0
+		for _, path := range os.Args[2:] {
+			changed, err := oracle.file(path, command == "fill")
+			if err != nil {
+				fatal(fmt.Errorf("%s: %w", path, err))
+			}
+			different += changed
+		}
+		if command == "check" && different > 0 {
+			fatal(fmt.Errorf("%d cases differ from the API server", different))
+		}
+	default:
+		fatal(fmt.Errorf("unknown command %q: use lines, fill or check", command))
+	}
+}
+
+func lines(oracle *Oracle) {
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(make([]byte, 1<<20), 1<<24)
+	out := bufio.NewWriter(os.Stdout)
+	defer out.Flush()
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	for in.Scan() {
+		var c Case
+		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
+			fatal(fmt.Errorf("not a case: %w", err))
+		}
+		c.Message = oracle.evaluate(&c, c.Types, c.Input)
+		if err := encoder.Encode(c); err != nil {
+			fatal(err)
+		}
+	}
+	if err := in.Err(); err != nil {
+		fatal(err)
+	}
+}
+
+func fatal(err error) {
+	fmt.Fprintln(os.Stderr, "cel-oracle:", err)
+	os.Exit(1)
+}
