@@ -18,7 +18,7 @@ pub use error::AttestationError;
 pub use id::{ExecutionId, IdError, KeyId, ShortKeyId, SubtreeTag};
 pub use predicate::{
     Binding, DecisionRecord, Kind, Mode, ObjectName, OldObject, Operation, Outcome, Policy, Predicate, Replay,
-    Resource, User, subtree_tags,
+    Resource, User,
 };
 pub use statement::{
     MAX_DECISIONS, MAX_GENERATION, MAX_STATEMENT_BYTES, MAX_SUBTREES, MAX_VALIDITY, PREDICATE_TYPE, SCHEMA_VERSION,

@@ -10,6 +10,7 @@ mod check;
 mod code;
 mod environment;
 mod error;
+mod estimate;
 mod fuel;
 mod library;
 pub mod limits;
@@ -20,7 +21,7 @@ mod syntax;
 mod types;
 mod value;
 
-pub use environment::{Activation, Bindings, Environment, Slot};
+pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;
 pub use program::{Path, Program, compile};

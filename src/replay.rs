@@ -15,16 +15,18 @@ pub mod outcome;
 pub mod record;
 pub mod resolve;
 
+mod attested;
 mod claim;
 mod quota;
-mod server;
+mod rest;
 
+pub use attested::attested;
 pub use claim::{ClaimService, NotReady};
 pub use clock::{Clock, ClockError, Halted, Span, StoreClock};
 pub use configmap::ConfigMapStore;
 pub use contract::{History, HistoryError, NoHistory, Store, StoreError};
 pub use embedded::{EmbeddedError, EmbeddedStore};
-pub use history::ApiHistory;
+pub use history::{ApiHistory, ReadAttestation};
 pub use machine::{Authority, ClaimRequest, Terms};
 pub use outcome::{Allowed, FirstUse, Outcome, Replayed, Unavailable};
 pub use quota::Quota;

@@ -9,7 +9,7 @@ mod object;
 use std::{ops::Deref, time::Duration};
 
 pub use binding::{Bound, Expected, Mismatch, check_binding};
-pub use object::{DecisionChanged, ObjectChanged, check_decisions, check_object};
+pub use object::{ObjectChanged, check_object};
 
 use crate::{
     attest::{AttestationError, Compact, Envelope, KeyId, ShortKeyId, Statement},

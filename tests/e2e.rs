@@ -5,6 +5,8 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
+#[path = "e2e/once.rs"]
+mod once;
 #[path = "e2e/standalone.rs"]
 mod standalone;
 #[path = "e2e/support.rs"]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ExecutionId, KeyId, SubtreeTag, statement::MAX_SUBTREES};
+use super::{ExecutionId, KeyId, SubtreeTag};
 use crate::{
     canonical::{Object, Value},
     digest::{Digest, Domain},
@@ -46,7 +46,8 @@ pub struct Predicate {
     pub user: User,
     /// Which table of server-owned fields the projection left out.
     pub projection: String,
-    /// Tags of the projection's top-level subtrees, so that a difference can be named. At most [`MAX_SUBTREES`].
+    /// Tags of the projection's top-level subtrees, so that a difference can be named. At most
+    /// [`super::MAX_SUBTREES`].
     pub subtrees: BTreeMap<String, SubtreeTag>,
     /// One record for each binding that decided, in the order of evaluation.
     pub decisions: Vec<DecisionRecord>,
@@ -217,16 +218,6 @@ impl User {
         let both: Object<'_> = [("extra", Value::from(extra)), ("groups", groups)].into_iter().collect();
         Digest::of_value(Domain::UserInfo, &both.into())
     }
-}
-
-/// The tags of the top-level subtrees of a projection: of the first [`MAX_SUBTREES`] members in key order.
-#[must_use]
-pub fn subtree_tags(projection: &Object<'_>) -> BTreeMap<String, SubtreeTag> {
-    projection
-        .iter()
-        .take(MAX_SUBTREES)
-        .map(|(name, value)| (name.to_owned(), SubtreeTag::of(&Digest::of_value(Domain::Subtree, value))))
-        .collect()
 }
 
 /// Enums that are written as words in JSON and as small numbers in the compact form.

@@ -13,8 +13,8 @@ use crate::{
 pub const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 /// `predicateType` of the Statement.
 pub const PREDICATE_TYPE: &str = "https://writ.dev/attestation/v1";
-/// The algorithm name of the subject's digest: SHA-256 over `writ.dev/projection/v1`, a zero byte and the canonical
-/// bytes of the object's projection, in lower-case hexadecimal. It is not the `sha256` of any file.
+/// The algorithm name of the subject's digest: that of the object's projection, in lower-case hexadecimal. It is not the
+/// `sha256` of any file.
 pub const SUBJECT_ALGORITHM: &str = "writProjectionV1";
 /// `schemaVersion` of the predicate.
 pub const SCHEMA_VERSION: i64 = 1;

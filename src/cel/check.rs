@@ -148,7 +148,13 @@ impl Checker<'_> {
         let mut chain = vec![id];
         let mut next = id;
         while !self.ends_chain(next) {
-            let Some(operand) = self.ast.spine(next) else { break };
+            let ast = self.ast;
+            if let Kind::Call { target: Some(_), arguments, .. } = ast.kind(next) {
+                // cel-go checks the arguments of a method before its target, and what is known of a type may depend
+                // on the order.
+                arguments.iter().for_each(|argument| self.check(*argument));
+            }
+            let Some(operand) = ast.spine(next) else { break };
             chain.push(operand);
             next = operand;
         }
@@ -364,11 +370,14 @@ impl Checker<'_> {
     }
 
     fn check_named_call(&mut self, id: NodeId, name: &str, target: Option<NodeId>, arguments: &[NodeId]) -> Type {
-        // The first argument of an operator or a function is the start of the chain, and checked already.
-        let checked = usize::from(target.is_none());
         let namespaced = target.and_then(|target| self.namespaced(target, name));
-        let rest = if namespaced.is_some() { 0 } else { checked };
-        arguments.iter().skip(rest).for_each(|argument| self.check(*argument));
+        // Checked already are a method's arguments, and the first one of a function, which is the start of a chain.
+        let checked = match (target, namespaced) {
+            (Some(_), None) => arguments.len(),
+            (Some(_), Some(_)) => 0,
+            (None, _) => 1,
+        };
+        arguments.iter().skip(checked).for_each(|argument| self.check(*argument));
         if let Some(function) = namespaced {
             return self.resolve_call(id, function, false, true, arguments);
         }

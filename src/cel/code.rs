@@ -47,6 +47,10 @@ pub(in crate::cel) enum Op {
         drop: u16,
         to: Label,
     },
+    /// Jumps where the top is an error or `optional.none()`: no step follows from either.
+    Skip {
+        to: Label,
+    },
     Jump(Label),
     /// Jumps where the top decides the conjunction: it is `false`.
     And {

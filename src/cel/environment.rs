@@ -28,7 +28,24 @@ impl Slot {
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     roots: BTreeMap<Arc<str>, Root>,
-    slots: Vec<Arc<str>>,
+    slots: Vec<(Arc<str>, Type)>,
+    sizes: Sizes,
+}
+
+/// How large the values of variables are taken to be where a program's worst cost is estimated. They bound nothing:
+/// a larger value costs more, and fuel ends an evaluation whatever was estimated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// The most characters of a string.
+    pub text: u64,
+    /// The most elements of a list or entries of a map.
+    pub elements: u64,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self { text: 1_024, elements: 128 }
+    }
 }
 
 /// What a name of the outermost scope stands for.
@@ -49,7 +66,7 @@ impl Environment {
     /// Declares a variable, in the place of an earlier one of its name.
     #[must_use]
     pub fn variable(mut self, name: &str, of: Type) -> Self {
-        let slot = self.slot_for(name.to_owned());
+        let slot = self.slot_for(name.to_owned(), of.clone());
         self.roots.insert(name.into(), Root::Variable(slot, of));
         self
     }
@@ -68,7 +85,7 @@ impl Environment {
     /// Adds a field to a group, which is declared where it is not there yet.
     #[must_use]
     pub fn field(mut self, group: &str, field: &str, of: Type) -> Self {
-        let slot = self.slot_for(format!("{group}.{field}"));
+        let slot = self.slot_for(format!("{group}.{field}"), of.clone());
         match self.roots.get_mut(group) {
             Some(Root::Group(fields)) => {
                 fields.insert(field.into(), (slot, of));
@@ -80,9 +97,16 @@ impl Environment {
         self
     }
 
-    fn slot_for(&mut self, name: String) -> Slot {
+    /// Sets the sizes that worst costs are estimated for.
+    #[must_use]
+    pub fn sizes(mut self, sizes: Sizes) -> Self {
+        self.sizes = sizes;
+        self
+    }
+
+    fn slot_for(&mut self, name: String, of: Type) -> Slot {
         let slot = Slot(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        self.slots.push(name.into());
+        self.slots.push((name.into(), of));
         slot
     }
 
@@ -113,7 +137,15 @@ impl Environment {
     /// The name of a slot, for example `object` or `variables.image`.
     #[must_use]
     pub fn name(&self, slot: Slot) -> &str {
-        self.slots.get(slot.index()).map_or("", AsRef::as_ref)
+        self.slots.get(slot.index()).map_or("", |(name, _)| name)
+    }
+
+    pub(in crate::cel) fn type_of(&self, slot: Slot) -> &Type {
+        self.slots.get(slot.index()).map_or(&Type::Dyn, |(_, of)| of)
+    }
+
+    pub(in crate::cel) fn assumed(&self) -> Sizes {
+        self.sizes
     }
 
     pub(in crate::cel) fn root(&self, name: &str) -> Option<&Root> {

@@ -7,8 +7,8 @@ use super::error::EvaluationErrorKind;
 /// Two meters run side by side. **Cost** is counted in the API server's units, so an expression costs here what it
 /// costs there. The API server charges some operations less than they do (concatenation of lists, deep equality, the
 /// size of a string, a chain of constants), so **work** counts what the machine really does: one unit for each
-/// instruction, each element visited and each 16 bytes scanned or copied. Work bounds time and memory where cost
-/// does not: at most 16 bytes of new text and one new element of a collection exist for each unit.
+/// instruction, each element visited, each 16 bytes of text scanned and each 4 bytes of memory that values take. Work
+/// bounds time and memory where cost does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fuel {
     cost: u64,
@@ -17,8 +17,12 @@ pub struct Fuel {
     work_limit: u64,
 }
 
-/// Bytes of text that count as one unit of work.
-const BYTES_PER_WORK: u64 = 16;
+/// Bytes of text that are scanned for one unit of work.
+const SCANNED: u64 = 16;
+/// Bytes of new text that are made for one unit of work.
+const COPIED: u64 = 4;
+/// What one new element of a list or an entry of a map counts as.
+const ELEMENT: u64 = 8;
 
 impl Fuel {
     /// The API server's limit for one expression (`celconfig.PerCallLimit`), in cost units.
@@ -77,21 +81,30 @@ impl Fuel {
         Ok(())
     }
 
-    /// Scans or copies `bytes` bytes.
+    /// Scans `bytes` bytes of text.
     ///
     /// # Errors
     /// As [`Fuel::toil`].
     #[inline]
     pub fn scan(&mut self, bytes: usize) -> Result<(), EvaluationErrorKind> {
-        self.toil(bytes as u64 / BYTES_PER_WORK)
+        self.toil(bytes as u64 / SCANNED)
     }
 
-    /// Visits or copies `count` elements of a collection.
+    /// Makes `bytes` bytes of new text.
     ///
     /// # Errors
     /// As [`Fuel::toil`].
     #[inline]
-    pub fn visit(&mut self, count: usize) -> Result<(), EvaluationErrorKind> {
-        self.toil(count as u64)
+    pub fn copy(&mut self, bytes: usize) -> Result<(), EvaluationErrorKind> {
+        self.toil(bytes as u64 / COPIED)
+    }
+
+    /// Makes `count` new elements of a list or entries of a map.
+    ///
+    /// # Errors
+    /// As [`Fuel::toil`].
+    #[inline]
+    pub fn elements(&mut self, count: usize) -> Result<(), EvaluationErrorKind> {
+        self.toil((count as u64).saturating_mul(ELEMENT))
     }
 }

@@ -57,6 +57,7 @@ pub(in crate::cel) struct Function {
     /// The cost where more than one overload remains after the type check. Kubernetes counts by function name and
     /// keeps the cost of the function, cel-go counts by overload and charges 1.
     pub(in crate::cel) undecided: Cost,
+    pub(in crate::cel) size: Size,
     /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
     pub(in crate::cel) singleton: bool,
     /// Whether the types of the arguments are compared with the overload's before it is called.
@@ -71,6 +72,31 @@ pub(in crate::cel) struct Overload {
     pub(in crate::cel) result: Type,
     pub(in crate::cel) cost: Cost,
     pub(in crate::cel) apply: Apply,
+}
+
+/// How large a result may be, for estimates of worst costs. Arguments are numbered as in [`Cost`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Size {
+    /// What the type says: a scalar has size 1, a text is at most four times as long as the longest argument.
+    Typed,
+    /// As the target, element by element.
+    Target,
+    /// As an element of the target.
+    Element,
+    /// Both arguments one after the other.
+    Sum,
+    /// One character.
+    Character,
+    /// The target with the third argument around every character.
+    Replaced,
+    /// All elements with the second argument between them.
+    Joined,
+    /// The characters of the target.
+    Split,
+    /// The elements of the elements.
+    Flattened,
+    /// As many integers as `lists.range` makes at most.
+    Range,
 }
 
 impl Overload {
@@ -149,6 +175,7 @@ impl Declarations {
             name,
             overloads: Vec::new(),
             undecided: Cost::Unit,
+            size: Size::Typed,
             singleton: false,
             guarded: true,
         })
@@ -167,6 +194,12 @@ impl Function {
     fn method<const N: usize>(&mut self, parameters: [Type; N], result: Type, cost: Cost, apply: Apply) -> &mut Self {
         let overload = Overload { member: true, parameters: parameters.into(), result, cost, apply };
         self.overloads.push(overload);
+        self
+    }
+
+    /// Says how large results may be, where their type does not.
+    fn sized(&mut self, size: Size) -> &mut Self {
+        self.size = size;
         self
     }
 
@@ -225,7 +258,7 @@ pub(in crate::cel) enum Cost {
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
-const TRAVERSAL: f64 = 0.1;
+pub(in crate::cel) const TRAVERSAL: f64 = 0.1;
 /// cel-go's `common.RegexStringLengthCostFactor`.
 const REGEX: f64 = 0.25;
 /// cel-go's `common.ListCreateBaseCost`, with the call itself.
@@ -261,19 +294,19 @@ impl Cost {
         result: Option<&Value<'_>>,
     ) -> Result<u64, EvaluationErrorKind> {
         let value = |index: usize| arguments.get(index).copied().flatten();
-        let size = |index: usize| value(index).map_or(1, Value::size);
+        let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
         Ok(match self {
             Self::Unit => 1,
-            Self::Scan(index) => part(size(index), TRAVERSAL),
-            Self::Copy(index) => part(size(index), 2.0 * TRAVERSAL),
-            Self::Concatenate => part(size(0).saturating_add(size(1)), TRAVERSAL),
-            Self::Compare => part(size(0).min(size(1)), TRAVERSAL),
-            Self::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
-            Self::Match => match_cost(size(0), size(1)),
-            Self::InList => size(1),
+            Self::Scan(index) => part(size(fuel, index)?, TRAVERSAL),
+            Self::Copy(index) => part(size(fuel, index)?, 2.0 * TRAVERSAL),
+            Self::Concatenate => part(size(fuel, 0)?.saturating_add(size(fuel, 1)?), TRAVERSAL),
+            Self::Compare => equality_cost(fuel, value(0), value(1))?,
+            Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
+            Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
+            Self::InList => size(fuel, 1)?,
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
-            Self::Join => part(result.map_or(1, Value::size), 2.0 * TRAVERSAL),
-            Self::NewList => result.map_or(1, Value::size).saturating_add(NEW_LIST),
+            Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
+            Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
             Self::Flatten => {
                 let depth = match value(1) {
                     #[expect(clippy::cast_precision_loss, reason = "as in cel-go")]
@@ -281,10 +314,10 @@ impl Cost {
                     _ => 1.0,
                 };
                 let factor = if depth < 0.0 { 1.0 } else { depth };
-                whole(size(0), factor).saturating_add(NEW_LIST)
+                whole(size(fuel, 0)?, factor).saturating_add(NEW_LIST)
             }
             Self::SelfCompare(index) => {
-                let elements = size(index);
+                let elements = size(fuel, index)?;
                 let first = match value(index) {
                     Some(Value::List(list)) => list.element(0),
                     _ => None,
@@ -297,15 +330,29 @@ impl Cost {
     }
 }
 
+/// The size of a value, or of an error.
+fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErrorKind> {
+    value.map_or(Ok(1), |value| value.size(fuel))
+}
+
 /// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
 pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
     part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
 }
 
-/// The cost of equality: a tenth of the smaller side, however deep it is.
-pub(in crate::cel) fn equality_cost(a: Option<&Value<'_>>, b: Option<&Value<'_>>) -> u64 {
-    let size = |value: Option<&Value<'_>>| value.map_or(1, Value::size);
-    part(size(a).min(size(b)), TRAVERSAL)
+/// The cost of equality and of order: a tenth of the smaller side, however deep it is.
+pub(in crate::cel) fn equality_cost(
+    fuel: &mut Fuel,
+    a: Option<&Value<'_>>,
+    b: Option<&Value<'_>>,
+) -> Result<u64, EvaluationErrorKind> {
+    let smaller = match (a, b) {
+        // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
+        (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
+        (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
+        _ => size(fuel, a)?.min(size(fuel, b)?),
+    };
+    Ok(part(smaller, TRAVERSAL))
 }
 
 /// Kubernetes' `traversalCost`; depth is bounded by that of values.

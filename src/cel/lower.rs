@@ -74,22 +74,23 @@ impl Lowering<'_> {
 
     /// Sets the label that instruction `at` jumps to; its only one, or the end of a conditional or a loop's exit.
     fn patch(&mut self, at: usize, label: Label) {
-        match self.code.ops.get_mut(at) {
-            Some(
-                Op::Bail { to, .. }
-                | Op::Jump(to)
-                | Op::And { to }
-                | Op::Or { to }
-                | Op::Branch { end: to, .. }
-                | Op::OrElse { end: to, .. }
-                | Op::Loop { end: to, .. }
-                | Op::Next { exit: to }
-                | Op::Test { exit: to, .. }
-                | Op::Keep { exit: to, .. }
-                | Op::Add { exit: to, .. }
-                | Op::Open { end: to, .. },
-            ) => *to = label,
-            _ => {}
+        if let Some(
+            Op::Bail { to, .. }
+            | Op::Skip { to }
+            | Op::Jump(to)
+            | Op::And { to }
+            | Op::Or { to }
+            | Op::Branch { end: to, .. }
+            | Op::OrElse { end: to, .. }
+            | Op::Loop { end: to, .. }
+            | Op::Next { exit: to }
+            | Op::Test { exit: to, .. }
+            | Op::Keep { exit: to, .. }
+            | Op::Add { exit: to, .. }
+            | Op::Open { end: to, .. },
+        ) = self.code.ops.get_mut(at)
+        {
+            *to = label;
         }
     }
 

@@ -15,6 +15,7 @@ use super::{
     value::{Key, List, Map, Value, equal},
 };
 use frame::Frame;
+pub(in crate::cel) use operand::is_key;
 
 /// A value or an error on the stack.
 type Outcome<'a> = Result<Value<'a>, Box<EvaluationError>>;
@@ -136,6 +137,11 @@ impl<'a> Machine<'a, '_> {
                     return Ok(to);
                 }
             }
+            Op::Skip { to } => {
+                if matches!(self.top()?, Err(_) | Ok(Value::Optional(None))) {
+                    return Ok(to);
+                }
+            }
             Op::Jump(to) => return Ok(to),
             Op::And { to } => {
                 if matches!(self.top()?, Ok(Value::Bool(false))) {
@@ -162,7 +168,10 @@ impl<'a> Machine<'a, '_> {
                 let limit = if limited { Some(self.pop()) } else { None };
                 let text = self.pop();
                 let pattern = self.code.patterns.get(pattern as usize).ok_or(BROKEN)?;
-                let size = text.as_ref().map_or(1, Value::size);
+                let size = match &text {
+                    Ok(text) => text.size(self.fuel)?,
+                    Err(_) => 1,
+                };
                 self.fuel.spend(match_cost(size, pattern.characters()))?;
                 let outcome = match (text, limit.transpose()) {
                     (Err(error), _) | (Ok(_), Err(error)) => Err(error),
@@ -237,7 +246,8 @@ impl<'a> Machine<'a, '_> {
 
     fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
-        self.fuel.spend(equality_cost(left.as_ref().ok(), right.as_ref().ok()))?;
+        let cost = equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?;
+        self.fuel.spend(cost)?;
         let outcome = match (left, right) {
             (Ok(left), Ok(right)) => Ok(Value::Bool(equal(self.fuel, &left, &right)? != negated)),
             (Err(error), _) | (_, Err(error)) => Err(error),
@@ -248,7 +258,10 @@ impl<'a> Machine<'a, '_> {
 
     fn membership(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
-        let cost = if listed { right.as_ref().map_or(1, Value::size) } else { 1 };
+        let cost = match &right {
+            Ok(right) if listed => right.size(self.fuel)?,
+            _ => 1,
+        };
         self.fuel.spend(cost)?;
         let outcome = match (left, right) {
             (Ok(left), Ok(Value::List(list))) => Ok(Value::Bool(self.is_in(&left, &list)?)),
@@ -323,7 +336,7 @@ impl<'a> Machine<'a, '_> {
 
     fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
         let from = self.stack.len().checked_sub(count).ok_or(BROKEN)?;
-        self.fuel.visit(count)?;
+        self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
         let mut items = Vec::with_capacity(count);
         let mut failure = None;
@@ -348,7 +361,7 @@ impl<'a> Machine<'a, '_> {
 
     fn map(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
         let from = self.stack.len().checked_sub(count * 2).ok_or(BROKEN)?;
-        self.fuel.visit(count)?;
+        self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
         let mut parts = self.stack.drain(from..);
         let mut result = Ok(Vec::with_capacity(count));

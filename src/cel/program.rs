@@ -5,6 +5,7 @@ use super::{
     code::Code,
     environment::{Activation, Environment},
     error::{CompileError, CompileErrors, EvaluationError, EvaluationErrorKind, Position},
+    estimate,
     fuel::Fuel,
     library::conforms,
     lower, machine, syntax,
@@ -20,6 +21,7 @@ pub struct Program {
     output: Type,
     expected: Option<Type>,
     references: BTreeSet<Path>,
+    worst_cost: u64,
 }
 
 /// Compiles an expression against the variables of `env`. With `expected` the result must be of that type; where the
@@ -35,7 +37,9 @@ pub fn compile(source: &str, env: &Environment, expected: Option<Type>) -> Resul
     let ast = syntax::parse(source).map_err(|issue| failed(vec![issue]))?;
     let checked = check::check(ast, env, expected.as_ref()).map_err(failed)?;
     let (code, references) = lower::lower(&checked, env).map_err(|issue| failed(vec![issue]))?;
-    Ok(Program { source: source.into(), code, output: checked.output().clone(), expected, references })
+    let worst_cost = estimate::worst_cost(&code, env);
+    let output = checked.output().clone();
+    Ok(Program { source: source.into(), code, output, expected, references, worst_cost })
 }
 
 impl Program {
@@ -49,6 +53,14 @@ impl Program {
     #[must_use]
     pub fn output(&self) -> &Type {
         &self.output
+    }
+
+    /// The most that an evaluation costs, in the API server's units, while its variables are no larger than the
+    /// environment's [`super::Sizes`] and what it reads from them lazily is free; [`u64::MAX`] stands for more than
+    /// can be counted.
+    #[must_use]
+    pub fn worst_case_cost(&self) -> u64 {
+        self.worst_cost
     }
 
     /// What the expression reads: each variable with the constant path that is followed from it. A path stands for

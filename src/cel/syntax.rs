@@ -10,6 +10,3 @@ mod macros;
 mod parser;
 
 pub(in crate::cel) use parser::parse;
-
-#[cfg(test)]
-mod tests;

@@ -11,7 +11,7 @@ mod time;
 
 use std::sync::Arc;
 
-use super::error::EvaluationErrorKind;
+use super::{error::EvaluationErrorKind, fuel::Fuel};
 use crate::canonical;
 
 pub use collection::{List, Map};
@@ -142,15 +142,23 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The size that costs are counted by: characters, bytes, elements or entries, and 1 for anything else.
-    pub(in crate::cel) fn size(&self) -> u64 {
-        match self {
-            Self::String(text) => text.characters() as u64,
+    /// The size that costs are counted by: characters, bytes, elements or entries, that of what an optional holds,
+    /// and 1 for anything else.
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::WorkExceeded`]: characters must be counted.
+    pub(in crate::cel) fn size(&self, fuel: &mut Fuel) -> Result<u64, EvaluationErrorKind> {
+        Ok(match self {
+            Self::String(text) => {
+                fuel.scan(text.len())?;
+                text.characters() as u64
+            }
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::List(list) => list.len() as u64,
             Self::Map(map) => map.len() as u64,
+            Self::Optional(Some(present)) => return present.value.size(fuel),
             _ => 1,
-        }
+        })
     }
 }
 

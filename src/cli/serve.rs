@@ -305,7 +305,7 @@ impl Start {
             Some(id) => id.clone(),
             None => cluster::cluster_id(client).await?,
         };
-        let store = cluster::store(client, &self.command.namespace, self.keyring.clone()).await?;
+        let store = cluster::store(client, &self.command.namespace, self.keyring.clone(), &id).await?;
         Ok((store, id))
     }
 }

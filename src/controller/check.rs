@@ -31,7 +31,9 @@ const NAMESPACES: &str = "/api/v1/namespaces";
 #[derive(Deserialize)]
 struct Page {
     metadata: PageMetadata,
-    items: Vec<Item>,
+    /// An empty list of custom resources is `null`.
+    #[serde(default)]
+    items: Option<Vec<Item>>,
 }
 
 #[derive(Deserialize)]
@@ -99,7 +101,7 @@ async fn list(client: &Client, path: &str) -> Result<Listing, kube::Error> {
     loop {
         let request = Request::new(path).list_metadata(&params).map_err(kube::Error::BuildRequest)?;
         let page: Page = client.request(request).await?;
-        objects.extend(page.items.into_iter().map(|Item { metadata }| {
+        objects.extend(page.items.into_iter().flatten().map(|Item { metadata }| {
             let resource_version = resource_version(metadata.resource_version.as_deref());
             (metadata.name, Seen { uid: metadata.uid, generation: metadata.generation, resource_version })
         }));

@@ -205,6 +205,7 @@ impl Index {
             }
             Change::Ledger(pinned) => {
                 self.synced.ledger = true;
+                self.state.load_ledger(&pinned);
                 for answer in self.pins.load(pinned) {
                     self.answer(answer);
                 }

@@ -31,7 +31,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     let programs = (conditions.iter().chain(&variables).map(|(_, program)| program))
         .chain(signals.iter().map(|signal| &signal.program))
         .chain(rules.iter().flat_map(|rule| rule.when.iter().chain(&rule.message_expression)));
-    let worst_case_cost = programs.fold(0_u64, |sum, program| sum.saturating_add(worst_case_cost(program)));
+    let worst_case_cost = programs.fold(0_u64, |sum, program| sum.saturating_add(program.worst_case_cost()));
     Ok(Policy {
         id: spec.id.clone(),
         version: spec.version.clone(),
@@ -286,8 +286,4 @@ impl Compiler {
             }
         }
     }
-}
-
-fn worst_case_cost(_: &Program) -> u64 {
-    0
 }

@@ -65,7 +65,7 @@ pub(super) fn compile(
             fail(
                 path,
                 format!(
-                    "signal `{name}` reads `{field}`, which the server sets: every attempt would be another authority"
+                    "signal `{name}` reads {field}, which the server sets: every attempt would be another authority"
                 ),
             );
         }
@@ -116,7 +116,13 @@ fn server_set(program: &Program, variables: &[(String, Program)]) -> Option<Stri
             // A path that ends above a server-set field reads it too: the whole value is used.
             let reads = |field: &&&[&str]| field.starts_with(&steps) || steps.starts_with(field);
             if let Some(field) = SERVER_SET.iter().find(reads) {
-                return Some(field.join("."));
+                let field = field.join(".");
+                let whole = path.to_string();
+                return Some(if steps.len() < field.split('.').count() {
+                    format!("`{whole}` as a whole, and in it `{field}`")
+                } else {
+                    format!("`{field}`")
+                });
             }
         }
     }

@@ -178,7 +178,7 @@ const REJECT: &[(&str, &str, &[&str])] = &[
         "'object.metadata.name'}",
         "'object.metadata[request.name]'}",
         &[
-            "spec.replay.key[1]: signal `target` reads `object.metadata.uid`, which the server sets: every attempt would be another authority",
+            "spec.replay.key[1]: signal `target` reads `object.metadata` as a whole, and in it `object.metadata.uid`, which the server sets: every attempt would be another authority",
         ],
     ),
     (
@@ -192,7 +192,7 @@ const REJECT: &[(&str, &str, &[&str])] = &[
         "object.metadata.?annotations.orValue({})",
         "object.metadata",
         &[
-            "spec.replay.key[0]: signal `ticket` reads `object.metadata.uid`, which the server sets: every attempt would be another authority",
+            "spec.replay.key[0]: signal `ticket` reads `object.metadata` as a whole, and in it `object.metadata.uid`, which the server sets: every attempt would be another authority",
         ],
     ),
     (

@@ -67,28 +67,30 @@ pub struct StoreClock {
     jumped: bool,
 }
 
-/// A course of time: at `elapsed` it was `time`.
+/// A course of time: how far the clock is from the monotonic one. In nanoseconds, so that a course which is adjusted
+/// thousands of times a second loses nothing by rounding.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    time: Timestamp,
+    offset: i128,
+    /// When it was last adjusted.
     elapsed: Duration,
 }
 
 impl Line {
+    fn through(time: Timestamp, elapsed: Duration) -> Self {
+        Self { offset: i128::from(time.as_millis()) * NANOS - signed(elapsed), elapsed }
+    }
+
     fn at(self, elapsed: Duration) -> Timestamp {
-        self.time.plus(elapsed.saturating_sub(self.elapsed))
+        let millis = (self.offset + signed(elapsed)).div_euclid(NANOS);
+        Timestamp::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
     }
 
     /// Follows a clock that runs a little fast or slow: at most one part in a thousand.
     fn drift_towards(&mut self, seen: Timestamp, elapsed: Duration) {
-        let expected = self.at(elapsed);
-        let most = elapsed.saturating_sub(self.elapsed) / 1000;
-        self.time = if seen > expected {
-            expected.plus(seen.since(expected).min(most))
-        } else {
-            expected.minus(expected.since(seen).min(most))
-        };
-        self.elapsed = elapsed;
+        let most = signed(elapsed.saturating_sub(self.elapsed) / 1000);
+        self.offset += (Self::through(seen, elapsed).offset - self.offset).clamp(-most, most);
+        self.elapsed = elapsed.max(self.elapsed);
     }
 
     fn distance(self, seen: Timestamp, elapsed: Duration) -> Duration {
@@ -97,23 +99,31 @@ impl Line {
     }
 }
 
+/// Nanoseconds in a millisecond.
+const NANOS: i128 = 1_000_000;
+
+/// A span in nanoseconds.
+fn signed(span: Duration) -> i128 {
+    i128::try_from(span.as_nanos()).unwrap_or(i128::MAX)
+}
+
 impl StoreClock {
     /// A clock of which nothing is known yet. `tolerance` is how much replies of one store may differ (several API
     /// servers). `opened_at` is the latest time a local store had stamped before this process: how long it was closed
     /// is not known, so at first it may as well have been no time at all.
     #[must_use]
     pub fn new(tolerance: Duration, opened_at: Option<Timestamp>, elapsed: Duration) -> Self {
-        let believed = opened_at.map(|time| Line { time, elapsed });
+        let believed = opened_at.map(|time| Line::through(time, elapsed));
         Self { tolerance, started: None, believed, candidate: None, kept: None, jumped: false }
     }
 
     /// Takes note of a reply's time. `elapsed` is the monotonic clock when the reply came.
     pub fn observe(&mut self, seen: Timestamp, grain: Duration, elapsed: Duration) -> Span {
-        let fresh = Line { time: seen, elapsed };
+        let fresh = Line::through(seen, elapsed);
         self.started.get_or_insert(elapsed);
         let kept = self.kept.get_or_insert_with(|| match self.believed {
             // A store that was stamped later than now: its clock went back while it was closed.
-            Some(before) if before.time.since(seen) > self.tolerance => before,
+            Some(before) if before.at(elapsed).since(seen) > self.tolerance => before,
             _ => fresh,
         });
         self.jumped = kept.distance(seen, elapsed) > self.tolerance;

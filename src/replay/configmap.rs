@@ -1,53 +1,82 @@
-//! The store of claims in a cluster: one small ConfigMap for each live fingerprint, in Writ's namespace.
+//! The store in a cluster: one small ConfigMap per fingerprint in Writ's namespace.
 //!
-//! CREATE by name is the create-if-absent, resourceVersion the compare-and-swap, a GET without resourceVersion a quorum
-//! read; no informer's cache is in between. Each write is small and stays until the claim is over, so nothing grows.
+//! CREATE by name is the create-if-absent, a PUT with uid and resourceVersion the compare-and-swap, and a GET without
+//! a resourceVersion the quorum read. etcd keeps them; no growing object is rewritten, and nothing is cached here. The
+//! client must not retry on its own (`Config::default_retry` off) and needs an API Priority and Fairness level of its
+//! own, or claims wait behind the very requests that wait for them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod object;
+
+use std::sync::Mutex;
 
 use futures::future::{BoxFuture, join};
-use hyper::StatusCode;
+use hyper::Method;
 use kube::Client;
-use serde_json::{Value, json};
 
-use super::{
-    contract::{Filter, Held, MAX_PAGE, Page, Stamped, Store, StoreError, Swap, Token},
-    quota::{Quota, Usage},
-    record::{Fingerprint, Record, State, StoreId},
-    server::{NoReply, Reply, ask, escape},
-};
+use super::claim::lock;
+use super::contract::{Filter, Held, MAX_PAGE, Page, Stamped, Store, StoreError, Swap, Token};
+use super::quota::{Quota, Usage};
+use super::record::{Fingerprint, Record, State, StoreId};
+use super::rest::{self, CallError, Failure, JSON, METADATA, Meta, Reply};
+use object::{List, Object};
 
-/// Name of the ConfigMap that is the store's root.
+/// Name of the root record.
 pub const ROOT: &str = "writ-store";
-/// Prefix of the names of claims; the fingerprint in hexadecimal follows.
-pub const NAME_PREFIX: &str = "writ-claim-";
-/// Label of claims, and its value.
-const LABEL: (&str, &str) = ("writ.dev/record", "claim");
-/// Label with the state of a claim, so that reserved ones can be listed.
-const STATE_LABEL: &str = "writ.dev/claim-state";
-/// What to do about a missing root.
-const REMEDY: &str = "restore the ConfigMap `writ-store` together with the signing key, or install anew deliberately, which forgets every claim";
 
-/// Claims as ConfigMaps.
+/// What the names of the claims begin with; the fingerprint in hexadecimal follows.
+pub const PREFIX: &str = "writ-claim-";
+
+/// What to do about a missing root.
+const REMEDY: &str = "restore the ConfigMaps of the namespace, or run the install hook, which makes a new store only \
+                      if it is told to accept that every earlier claim is lost";
+
+/// A store of claims in ConfigMaps.
 pub struct ConfigMapStore {
     client: Client,
     collection: String,
+    namespace: String,
     id: StoreId,
     quota: Quota,
     usage: Mutex<Usage>,
 }
 
 impl ConfigMapStore {
-    /// Opens the store of a namespace: its root must be there, and what it holds is counted.
+    /// Makes the root of a new store in `namespace`.
     ///
     /// # Errors
-    /// [`StoreError`]: a missing or damaged root is never taken for an empty store.
-    pub async fn open(client: Client, namespace: &str, quota: Quota) -> Result<Self, StoreError> {
-        let collection = format!("/api/v1/namespaces/{}/configmaps", escape(namespace));
-        let id = read_root(&client, &collection).await?.value;
-        let store = Self { client, collection, id, quota, usage: Mutex::default() };
-        store.recount().await?;
-        Ok(store)
+    /// [`StoreError::Unavailable`] if there is a root already, or it cannot be written.
+    pub async fn initialize(client: Client, namespace: &str) -> Result<StoreId, StoreError> {
+        let id = random()?;
+        let uri = object::collection(namespace);
+        let body = object::root(namespace, id);
+        let reply = rest::call(&client, Method::POST, &uri, METADATA, body).await.map_err(write_failed)?;
+        if reply.is_success() { Ok(id) } else { Err(refused(reply.failure())) }
+    }
+
+    /// Opens the store of `namespace`. `expected` is the id that its root must have: the one that the signing key
+    /// names.
+    ///
+    /// # Errors
+    /// [`StoreError::RootMissing`], [`StoreError::RootDiffers`], or that the root cannot be read now.
+    pub async fn open(
+        client: Client,
+        namespace: &str,
+        expected: Option<StoreId>,
+        quota: Quota,
+    ) -> Result<Self, StoreError> {
+        let found = read_root(&client, namespace).await?.value;
+        let id = expected.unwrap_or(found);
+        if id != found {
+            return Err(StoreError::RootDiffers { expected: id, found });
+        }
+        Ok(Self {
+            client,
+            collection: object::collection(namespace),
+            namespace: namespace.to_owned(),
+            id,
+            quota,
+            usage: Mutex::new(Usage::default()),
+        })
     }
 
     /// Its id.
@@ -56,130 +85,199 @@ impl ConfigMapStore {
         self.id
     }
 
-    /// Counts all claims anew, for the limits on their number; other replicas write too.
-    ///
-    /// # Errors
-    /// Those of a listing.
-    pub async fn recount(&self) -> Result<(), StoreError> {
-        let mut usage = Usage::default();
-        let mut after = None;
-        loop {
-            let page = self.page(Filter::All, after.as_deref()).await?.value;
-            page.records.iter().for_each(|held| usage.note(None, Some(&held.record)));
-            let Some(next) = page.next else { break };
-            after = Some(next);
-        }
-        *self.usage() = usage;
-        Ok(())
-    }
-
-    fn usage(&self) -> MutexGuard<'_, Usage> {
-        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn path(&self, fingerprint: &Fingerprint) -> String {
-        format!("{}/{NAME_PREFIX}{}", self.collection, fingerprint.to_hex())
-    }
-
-    async fn check_root(&self) -> Result<Stamped<StoreId>, StoreError> {
-        let root = read_root(&self.client, &self.collection).await?;
+    async fn checked_root(&self) -> Result<Stamped<StoreId>, StoreError> {
+        let root = read_root(&self.client, &self.namespace).await?;
         if root.value != self.id {
             return Err(StoreError::RootDiffers { expected: self.id, found: root.value });
         }
         Ok(root)
     }
 
-    async fn get(&self, fingerprint: &Fingerprint) -> Result<Stamped<Option<Held>>, StoreError> {
-        // The root is read at the same time: without it, "no such record" would mean nothing.
-        let path = self.path(fingerprint);
-        let (reply, root) = join(ask(&self.client, "GET", &path, None), self.check_root()).await;
-        let reply = reply.map_err(unavailable)?;
-        root?;
+    async fn read_claim(&self, fingerprint: &Fingerprint) -> Result<Stamped<Option<Held>>, StoreError> {
+        let name = object::name(fingerprint);
+        let uri = format!("{}/{name}", self.collection);
+        let reply = self.call(Method::GET, &uri, JSON, Vec::new()).await.map_err(read_failed)?;
+        if reply.is_success() {
+            let object: Object = reply.parse().map_err(StoreError::Unavailable)?;
+            return Ok(reply.stamp(Some(object.claim(self.id)?)));
+        }
+        let failure = reply.failure();
+        if !failure.is_missing(&name) {
+            return Err(StoreError::Unavailable(failure.to_string()));
+        }
+        // Nothing is there: of this store, or because the store is not there any more?
+        self.checked_root().await?;
+        Ok(reply.stamp(None))
+    }
+
+    async fn create_claim(&self, record: &Record) -> Result<Stamped<Swap>, StoreError> {
+        lock(&self.usage).check(self.quota, None, record)?;
+        let body = object::claim(&self.namespace, self.id, record, random()?, None);
+        let create = self.call(Method::POST, &self.collection, METADATA, body);
+        let (reply, root) = join(create, self.checked_root()).await;
+        let reply = reply.map_err(write_failed)?;
+        if reply.status == 409 && reply.failure().reason == "AlreadyExists" {
+            return Ok(reply.stamp(Swap::Lost));
+        }
+        let token = written(&reply)?;
+        // The record is there, but the store it belongs to may not be: then nothing is claimed.
+        root.map_err(|error| StoreError::Unknown(error.to_string()))?;
+        lock(&self.usage).note(None, Some(record));
+        Ok(reply.stamp(Swap::Done(token)))
+    }
+
+    async fn replace_claim(&self, token: &Token, record: &Record) -> Result<Stamped<Swap>, StoreError> {
+        let uri = format!("{}/{}", self.collection, object::name(&record.fingerprint));
+        let body = object::claim(&self.namespace, self.id, record, random()?, Some(split(token)?));
+        let reply = self.call(Method::PUT, &uri, METADATA, body).await.map_err(write_failed)?;
+        if matches!(reply.status, 404 | 409) {
+            return Ok(reply.stamp(Swap::Lost));
+        }
+        let token = written(&reply)?;
+        if record.state == State::Released {
+            let before = Record { state: State::Reserved, ..record.clone() };
+            lock(&self.usage).note(Some(&before), Some(record));
+        }
+        Ok(reply.stamp(Swap::Done(token)))
+    }
+
+    async fn remove_claim(&self, token: &Token, fingerprint: &Fingerprint) -> Result<Stamped<Swap>, StoreError> {
+        let uri = format!("{}/{}", self.collection, object::name(fingerprint));
+        let body = object::preconditions(split(token)?);
+        let reply = self.call(Method::DELETE, &uri, JSON, body).await.map_err(write_failed)?;
         match reply.status {
-            StatusCode::OK => {
-                let held = held(&reply.json().map_err(unavailable)?)?;
-                if held.record.fingerprint != *fingerprint {
-                    return Err(malformed(&path, "it is about another fingerprint"));
-                }
-                Ok(reply.stamp(Some(held)))
-            }
-            StatusCode::NOT_FOUND => Ok(reply.stamp(None)),
-            _ => Err(StoreError::Unavailable(reply.message())),
+            404 | 409 => Ok(reply.stamp(Swap::Lost)),
+            200..=299 => Ok(reply.stamp(Swap::Done(token.clone()))),
+            _ => Err(refused(reply.failure())),
         }
-    }
-
-    async fn insert(&self, record: &Record) -> Result<Stamped<Swap>, StoreError> {
-        self.usage().check(self.quota, None, record)?;
-        let body = object(record, None).to_string();
-        let (reply, root) = join(ask(&self.client, "POST", &self.collection, Some(body)), self.check_root()).await;
-        let swap = swap(reply)?;
-        // Written beside a foreign root or none, it proves nothing.
-        root?;
-        if matches!(swap.value, Swap::Done(_)) {
-            self.usage().note(None, Some(record));
-        }
-        Ok(swap)
-    }
-
-    async fn put(&self, token: &Token, record: &Record) -> Result<Stamped<Swap>, StoreError> {
-        let body = object(record, Some(token)).to_string();
-        let (reply, root) =
-            join(ask(&self.client, "PUT", &self.path(&record.fingerprint), Some(body)), self.check_root()).await;
-        let swap = swap(reply)?;
-        root?;
-        Ok(swap)
-    }
-
-    async fn delete(&self, token: &Token, fingerprint: &Fingerprint) -> Result<Stamped<Swap>, StoreError> {
-        let (uid, version) = token.0.split_once('/').unwrap_or_default();
-        let options = json!({"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid, "resourceVersion": version}});
-        let reply = ask(&self.client, "DELETE", &self.path(fingerprint), Some(options.to_string())).await;
-        swap(reply)
     }
 
     async fn page(&self, filter: Filter, after: Option<&str>) -> Result<Stamped<Page>, StoreError> {
-        let (key, value) = LABEL;
-        let state = if filter == Filter::Reserved { format!(",{STATE_LABEL}=Reserved") } else { String::new() };
-        let selector = escape(&format!("{key}={value}{state}"));
-        let next = after.map(|token| format!("&continue={}", escape(token))).unwrap_or_default();
-        let path = format!("{}?labelSelector={selector}&limit={MAX_PAGE}{next}", self.collection);
-        let reply = ask(&self.client, "GET", &path, None).await.map_err(unavailable)?;
-        if reply.status != StatusCode::OK {
-            return Err(StoreError::Unavailable(reply.message()));
+        let selector = match filter {
+            Filter::All => object::ALL.to_owned(),
+            Filter::Reserved => format!("{},{}=Reserved", object::ALL, object::STATE),
+            Filter::Over(_) => format!("{},{}!=Reserved", object::ALL, object::STATE),
+        };
+        let mut uri = format!("{}?limit={MAX_PAGE}&labelSelector={}", self.collection, rest::segment(&selector));
+        if let Some(after) = after {
+            uri.push_str("&continue=");
+            uri.push_str(&rest::segment(after));
         }
-        let list = reply.json().map_err(unavailable)?;
-        let mut page = Page::default();
-        for item in list.get("items").and_then(Value::as_array).into_iter().flatten() {
-            let held = held(item)?;
-            let wanted = match filter {
-                Filter::All => true,
-                Filter::Reserved => held.record.state == State::Reserved,
-                Filter::Over(time) => held.record.kept_until().is_some_and(|until| until < time),
-            };
-            if wanted {
-                page.records.push(held);
+        let reply = self.call(Method::GET, &uri, JSON, Vec::new()).await.map_err(read_failed)?;
+        if !reply.is_success() {
+            return Err(StoreError::Unavailable(reply.failure().to_string()));
+        }
+        let List { metadata, items } = reply.parse().map_err(StoreError::Unavailable)?;
+        let mut page = Page { next: (!metadata.next.is_empty()).then_some(metadata.next), ..Page::default() };
+        for item in items {
+            match item.claim(self.id) {
+                Ok(held) if is_in(filter, &held.record) => page.records.push(held),
+                Ok(_) => {}
+                // One record that was tampered with must not keep the others from being ended.
+                Err(error) => page.unreadable.push(error.to_string()),
             }
         }
-        page.next = text_at(&list, &["metadata", "continue"]).filter(|token| !token.is_empty()).map(str::to_owned);
         Ok(reply.stamp(page))
     }
+
+    async fn take_stock(&self) -> Result<(), StoreError> {
+        let (mut usage, mut after) = (Usage::default(), None);
+        loop {
+            let page = self.page(Filter::All, after.as_deref()).await?.value;
+            for held in &page.records {
+                usage.note(None, Some(&held.record));
+            }
+            after = page.next;
+            if after.is_none() {
+                *lock(&self.usage) = usage;
+                return Ok(());
+            }
+        }
+    }
+
+    async fn call(&self, method: Method, uri: &str, accept: &str, body: Vec<u8>) -> Result<Reply, CallError> {
+        rest::call(&self.client, method, uri, accept, body).await
+    }
+}
+
+/// 128 random bits.
+fn random() -> Result<StoreId, StoreError> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    Ok(StoreId::from_bytes(bytes))
+}
+
+async fn read_root(client: &Client, namespace: &str) -> Result<Stamped<StoreId>, StoreError> {
+    let uri = format!("{}/{ROOT}", object::collection(namespace));
+    let reply = rest::call(client, Method::GET, &uri, JSON, Vec::new()).await.map_err(read_failed)?;
+    if reply.is_success() {
+        let object: Object = reply.parse().map_err(StoreError::Unavailable)?;
+        return Ok(reply.stamp(object.root()?));
+    }
+    let failure = reply.failure();
+    Err(if failure.is_missing(ROOT) {
+        StoreError::RootMissing(REMEDY)
+    } else {
+        StoreError::Unavailable(failure.to_string())
+    })
+}
+
+fn is_in(filter: Filter, record: &Record) -> bool {
+    match filter {
+        Filter::All => true,
+        Filter::Reserved => record.state == State::Reserved,
+        Filter::Over(time) => record.kept_until().is_some_and(|until| until <= time),
+    }
+}
+
+fn written(reply: &Reply) -> Result<Token, StoreError> {
+    if !reply.is_success() {
+        return Err(refused(reply.failure()));
+    }
+    let Meta { metadata } = reply.parse().map_err(StoreError::Unknown)?;
+    let version = metadata.version().ok_or_else(|| StoreError::Unknown("the reply has no version".into()))?;
+    Ok(object::token(&version.uid, &version.resource_version.0))
+}
+
+fn split(token: &Token) -> Result<(&str, &str), StoreError> {
+    token.0.split_once('/').ok_or_else(|| StoreError::Unavailable("the token is of another store".into()))
+}
+
+/// A refusal of a write. From 500 on the API server itself may not know whether etcd wrote.
+fn refused(failure: Failure) -> StoreError {
+    if failure.code >= 500 {
+        StoreError::Unknown(failure.to_string())
+    } else {
+        StoreError::Unavailable(failure.to_string())
+    }
+}
+
+fn write_failed(error: CallError) -> StoreError {
+    match error {
+        CallError::NotSent(cause) => StoreError::Unavailable(cause),
+        CallError::Unknown(cause) => StoreError::Unknown(cause),
+    }
+}
+
+fn read_failed(error: CallError) -> StoreError {
+    StoreError::Unavailable(error.to_string())
 }
 
 impl Store for ConfigMapStore {
     fn root(&self) -> BoxFuture<'_, Result<Stamped<StoreId>, StoreError>> {
-        Box::pin(self.check_root())
+        Box::pin(self.checked_root())
     }
 
     fn read<'a>(&'a self, fingerprint: &'a Fingerprint) -> BoxFuture<'a, Result<Stamped<Option<Held>>, StoreError>> {
-        Box::pin(self.get(fingerprint))
+        Box::pin(self.read_claim(fingerprint))
     }
 
     fn create<'a>(&'a self, record: &'a Record) -> BoxFuture<'a, Result<Stamped<Swap>, StoreError>> {
-        Box::pin(self.insert(record))
+        Box::pin(self.create_claim(record))
     }
 
     fn replace<'a>(&'a self, token: &'a Token, record: &'a Record) -> BoxFuture<'a, Result<Stamped<Swap>, StoreError>> {
-        Box::pin(self.put(token, record))
+        Box::pin(self.replace_claim(token, record))
     }
 
     fn remove<'a>(
@@ -187,86 +285,14 @@ impl Store for ConfigMapStore {
         token: &'a Token,
         fingerprint: &'a Fingerprint,
     ) -> BoxFuture<'a, Result<Stamped<Swap>, StoreError>> {
-        Box::pin(self.delete(token, fingerprint))
+        Box::pin(self.remove_claim(token, fingerprint))
     }
 
     fn list<'a>(&'a self, filter: Filter, after: Option<&'a str>) -> BoxFuture<'a, Result<Stamped<Page>, StoreError>> {
         Box::pin(self.page(filter, after))
     }
-}
 
-async fn read_root(client: &Client, collection: &str) -> Result<Stamped<StoreId>, StoreError> {
-    let reply = ask(client, "GET", &format!("{collection}/{ROOT}"), None).await.map_err(unavailable)?;
-    match reply.status {
-        StatusCode::OK => {
-            let root = reply.json().map_err(unavailable)?;
-            let id = text_at(&root, &["data", "storeId"]).and_then(|text| text.parse().ok());
-            id.map(|id| reply.stamp(id)).ok_or_else(|| malformed(ROOT, "it has no `storeId`"))
-        }
-        StatusCode::NOT_FOUND => Err(StoreError::RootMissing(REMEDY)),
-        _ => Err(StoreError::Unavailable(reply.message())),
+    fn count(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.take_stock())
     }
-}
-
-/// What a conditional write came to. A reply that says neither yes nor no leaves it open.
-fn swap(reply: Result<Reply, NoReply>) -> Result<Stamped<Swap>, StoreError> {
-    let reply = reply.map_err(|NoReply(cause)| StoreError::Unknown(cause))?;
-    match reply.status {
-        StatusCode::OK | StatusCode::CREATED => {
-            let stored = reply.json().map_err(|NoReply(cause)| StoreError::Unknown(cause))?;
-            Ok(reply.stamp(Swap::Done(token(&stored).unwrap_or(Token(String::new())))))
-        }
-        // Exists already, is another state by now, or is gone.
-        StatusCode::CONFLICT | StatusCode::NOT_FOUND => Ok(reply.stamp(Swap::Lost)),
-        StatusCode::BAD_REQUEST
-        | StatusCode::UNAUTHORIZED
-        | StatusCode::FORBIDDEN
-        | StatusCode::UNPROCESSABLE_ENTITY
-        | StatusCode::TOO_MANY_REQUESTS => Err(StoreError::Unavailable(reply.message())),
-        _ => Err(StoreError::Unknown(reply.message())),
-    }
-}
-
-fn object(record: &Record, token: Option<&Token>) -> Value {
-    let (key, value) = LABEL;
-    let mut metadata = json!({
-        "name": format!("{NAME_PREFIX}{}", record.fingerprint.to_hex()),
-        "labels": {key: value, STATE_LABEL: record.state.name()},
-    });
-    if let Some((uid, version)) = token.and_then(|token| token.0.split_once('/'))
-        && let Some(metadata) = metadata.as_object_mut()
-    {
-        metadata.insert("uid".to_owned(), uid.into());
-        metadata.insert("resourceVersion".to_owned(), version.into());
-    }
-    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"claim": record.to_json()}})
-}
-
-fn held(stored: &Value) -> Result<Held, StoreError> {
-    let name = text_at(stored, &["metadata", "name"]).unwrap_or_default();
-    let text = text_at(stored, &["data", "claim"]).ok_or_else(|| malformed(name, "it has no `claim`"))?;
-    let record = Record::from_json(text).map_err(|error| malformed(name, &error.to_string()))?;
-    if name != format!("{NAME_PREFIX}{}", record.fingerprint.to_hex()) {
-        return Err(malformed(name, "its name is not that of its fingerprint"));
-    }
-    let token = token(stored).ok_or_else(|| malformed(name, "it has no resourceVersion"))?;
-    Ok(Held { record, token })
-}
-
-/// Uid and resourceVersion: never the same for two states, also not after a removal.
-fn token(stored: &Value) -> Option<Token> {
-    let uid = text_at(stored, &["metadata", "uid"])?;
-    Some(Token(format!("{uid}/{}", text_at(stored, &["metadata", "resourceVersion"])?)))
-}
-
-fn text_at<'v>(value: &'v Value, path: &[&str]) -> Option<&'v str> {
-    path.iter().try_fold(value, |value, key| value.get(key))?.as_str()
-}
-
-fn malformed(at: &str, cause: &str) -> StoreError {
-    StoreError::Malformed { at: at.to_owned(), cause: cause.to_owned() }
-}
-
-fn unavailable(NoReply(cause): NoReply) -> StoreError {
-    StoreError::Unavailable(cause)
 }

@@ -65,6 +65,8 @@ pub struct Page {
     pub records: Vec<Held>,
     /// Where the next page starts; none on the last one.
     pub next: Option<String>,
+    /// What stands there and is no claim, each with what is wrong with it. Reading its fingerprint is an error.
+    pub unreadable: Vec<String>,
 }
 
 /// A store of claims: one record per fingerprint.
@@ -105,6 +107,11 @@ pub trait Store: Send + Sync {
 
     /// At most [`MAX_PAGE`] records from where `after` says.
     fn list<'a>(&'a self, filter: Filter, after: Option<&'a str>) -> BoxFuture<'a, Result<Stamped<Page>, StoreError>>;
+
+    /// Counts what it holds, for its limits. Called at the start and about every ten minutes.
+    fn count(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// The latest time that this store had stamped when it was opened, where its clock is this machine's own.
     ///

@@ -36,6 +36,8 @@ pub struct ResolveReport {
     pub undetermined: usize,
     /// Claims that are still to be ended.
     pub left: usize,
+    /// Records that cannot be read: damaged or tampered with. Their authorities are denied.
+    pub unreadable: usize,
     /// The last cause why one could not be ended.
     pub failure: Option<String>,
 }
@@ -59,8 +61,9 @@ impl ClaimService {
             Ok(now) => now.earliest,
             Err(outcome) => return ResolveReport { failure: Some(cause(&outcome)), ..report },
         };
-        if let Err(outcome) = self.sweep(now).await {
-            report.failure = Some(cause(&outcome));
+        match self.sweep(now).await {
+            Ok(unreadable) => report.unreadable = unreadable.len(),
+            Err(outcome) => report.failure = Some(cause(&outcome)),
         }
         let ended = stream::iter(self.take_due(now))
             .map(|fingerprint| async move { (fingerprint, self.resolve_in_time(&fingerprint).await) })
@@ -68,13 +71,17 @@ impl ClaimService {
             .collect::<Vec<_>>()
             .await;
         for (fingerprint, resolved) in ended {
-            self.report(&mut report, fingerprint, now, resolved);
+            self.report(&mut report, fingerprint, resolved);
         }
         report
     }
 
-    /// Forgets what need not be kept any longer, by the store's clock.
+    /// Forgets what need not be kept any longer, by the store's clock, and lets the store count what it holds. Call it
+    /// at the start and about every ten minutes.
     pub async fn purge(&self) -> PurgeReport {
+        if let Err(error) = self.store.count().await {
+            return PurgeReport::Failed(store_failed(error));
+        }
         // The clock is read now, so that a jump since the last reply is seen before anything is forgotten by it.
         let started = self.clock.elapsed();
         let observed = match self.store.root().await {
@@ -115,12 +122,13 @@ impl ClaimService {
     }
 
     /// Searches the store for overdue claims of other replicas, or of this one before it was started again.
-    async fn sweep(&self, now: Timestamp) -> Result<(), Outcome> {
+    async fn sweep(&self, now: Timestamp) -> Result<Vec<String>, Outcome> {
         let elapsed = self.clock.elapsed();
         if lock(&self.swept).is_some_and(|last| elapsed.saturating_sub(last) < SWEEP_EVERY) {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let mut after: Option<String> = None;
+        let mut unreadable = Vec::new();
         loop {
             let page = self.store.list(Filter::Reserved, after.as_deref()).await.map_err(store_failed)?.value;
             let mut due = lock(&self.due);
@@ -130,10 +138,11 @@ impl ClaimService {
                 }
             }
             drop(due);
+            unreadable.extend(page.unreadable);
             after = page.next;
             if after.is_none() {
                 *lock(&self.swept) = Some(elapsed);
-                return Ok(());
+                return Ok(unreadable);
             }
         }
     }
@@ -172,7 +181,7 @@ impl ClaimService {
         resolve.result().cloned().unwrap_or(Resolved::Later)
     }
 
-    fn report(&self, report: &mut ResolveReport, fingerprint: Fingerprint, now: Timestamp, resolved: Resolved) {
+    fn report(&self, report: &mut ResolveReport, fingerprint: Fingerprint, resolved: Resolved) {
         match resolved {
             Resolved::Ended(State::Completed(by)) if by.is_undetermined() => report.undetermined += 1,
             Resolved::Ended(State::Completed(_)) => report.completed += 1,
@@ -181,7 +190,8 @@ impl ClaimService {
             Resolved::Changed => {}
             Resolved::Later | Resolved::Failed(_) => {
                 report.left += 1;
-                lock(&self.due).insert((now, fingerprint));
+                // Due in the next pass, whatever the clock does until then.
+                lock(&self.due).insert((Timestamp::from_millis(i64::MIN), fingerprint));
             }
         }
         if let Resolved::Failed(outcome) = &resolved {

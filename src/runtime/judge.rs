@@ -25,6 +25,11 @@ impl Judged<'_> {
         self.decision.outcome == Outcome::Allow
     }
 
+    /// Whether the policy's authority acts once.
+    pub(super) fn is_once(&self) -> bool {
+        self.policy.is_some_and(|policy| matches!(policy.replay(), CompiledReplay::Once { .. }))
+    }
+
     /// The record of this decision in an attestation or a line of evidence.
     pub(super) fn record(&self) -> attest::DecisionRecord {
         let binding = &self.bound.binding;

@@ -123,6 +123,10 @@ impl Runtime {
         if let Some(refusal) = denial(judged) {
             return Err(refusal);
         }
+        if judged.iter().any(Judged::is_once) {
+            // First, because a request that no claim can be made for is refused for that, whatever else differs.
+            self.target(case)?;
+        }
         if case.carries_attestation() {
             let statement = match verified {
                 None => return Err(self.or_settling(case, missing())),

@@ -177,7 +177,8 @@ fn write_waiting(out: &Mutex<Output>, lines: &Receiver<Waiting>) {
 #[cfg(test)]
 mod tests {
     use std::{
-        io::{BufRead as _, BufReader, pipe},
+        io::{BufRead as _, BufReader, Read as _, pipe},
+        os::unix::fs::OpenOptionsExt as _,
         time::Duration,
     };
 
@@ -246,6 +247,27 @@ mod tests {
         assert!(read.len() > written, "{} of {written}", read.len());
         assert!(read.iter().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
         assert_eq!(read.last().unwrap(), r#"{"last":true}"#);
+    }
+
+    #[tokio::test]
+    async fn a_line_that_was_torn_does_not_spoil_the_next() {
+        let (mut reader, writer) = pipe().unwrap();
+        // A pipe that refuses instead of blocking: it takes the first part of a long line, and an error ends it there.
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&writer));
+        let refusing = std::fs::OpenOptions::new().write(true).custom_flags(0o4000).open(path).unwrap();
+        drop(writer);
+        let lines = DecisionLines::to(refusing).unwrap();
+        let long = json!({ "list": vec!["x".repeat(4000); 40] });
+        let error = lines.write(&long, soon()).await.unwrap_err();
+        assert!(matches!(error, DecisionLineError::Write(_)), "{error}");
+        let mut torn = vec![0; 65_536];
+        reader.read_exact(&mut torn).unwrap();
+        lines.write(&json!({ "next": 1 }), soon()).await.unwrap();
+        lines.write(&json!({ "next": 2 }), soon()).await.unwrap();
+        drop(lines);
+        let mut rest = String::new();
+        reader.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "\n{\"next\":1}\n{\"next\":2}\n");
     }
 
     #[tokio::test]

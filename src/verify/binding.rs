@@ -151,8 +151,9 @@ fn name_holds(attested: &Predicate, expected: &Expected) -> bool {
     match &attested.name {
         ObjectName::Given(name) => *name == expected.name,
         ObjectName::Generated(prefix) => {
-            let base = prefix.get(..GENERATED_BASE).unwrap_or(prefix);
-            let suffix = expected.name.strip_prefix(base);
+            let prefix_bytes = prefix.as_bytes();
+            let base = prefix_bytes.get(..GENERATED_BASE).unwrap_or(prefix_bytes);
+            let suffix = expected.name.as_bytes().strip_prefix(base);
             expected.operation == Operation::Create
                 && *prefix == expected.generate_name
                 && suffix.is_some_and(|suffix| suffix.len() == GENERATED_SUFFIX)

@@ -1,10 +1,10 @@
-//! Whether an object, and a decision about it, are those of a statement.
+//! Whether an object is the subject of a statement.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::Verified;
 use crate::{
-    attest::{DecisionRecord, Statement, SubtreeTag},
+    attest::{Statement, SubtreeTag},
     digest::Digest,
 };
 
@@ -15,24 +15,11 @@ pub struct ObjectChanged {
     pub subtrees: Vec<String>,
 }
 
-/// The decision is not the one that was attested.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the policies decide otherwise than when the attestation was made: send the request again")]
-pub struct DecisionChanged;
-
 impl ObjectChanged {
     /// The reason code.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         "ObjectChanged"
-    }
-}
-
-impl DecisionChanged {
-    /// The reason code.
-    #[must_use]
-    pub const fn reason(&self) -> &'static str {
-        "DecisionChanged"
     }
 }
 
@@ -73,12 +60,4 @@ pub fn check_object(
     let mut changed: Vec<String> = names.filter(|name| attested.get(*name) != subtrees.get(*name)).cloned().collect();
     changed.sort_unstable();
     Err(ObjectChanged { subtrees: changed })
-}
-
-/// Compares the decisions of now with those of `statement`.
-///
-/// # Errors
-/// [`DecisionChanged`] unless both lists are equal in every field.
-pub fn check_decisions(statement: &Verified<Statement>, decisions: &[DecisionRecord]) -> Result<(), DecisionChanged> {
-    if statement.predicate.decisions == decisions { Ok(()) } else { Err(DecisionChanged) }
 }

@@ -52,3 +52,11 @@ fn one_decision_with_realistic_names_stays_small() {
     let length = read("create.compact.txt").len();
     assert!(length <= 800, "{length} characters");
 }
+
+#[test]
+fn private_keys_are_written_as_others_write_them() {
+    // The files were written by the Python package `cryptography`.
+    for number in 1..=3 {
+        assert_eq!(signer(number).to_pkcs8_pem().as_str(), read(&format!("test-key-{number}.pem")));
+    }
+}

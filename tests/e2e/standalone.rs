@@ -1,7 +1,6 @@
 //! The thinnest path through everything that really runs: policies from files, a real API server, kubectl.
 
 use anyhow::Result;
-use serde_json::json;
 
 use crate::{
     harness::Options,

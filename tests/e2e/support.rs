@@ -1,12 +1,6 @@
 //! A running writ in front of a real API server, called by URL.
 
-use std::{
-    fs,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{ffi::OsString, fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -29,12 +23,20 @@ pub(crate) const CLUSTER_ID: &str = "test-cluster";
 /// TEST KEY, never used for anything else.
 const SIGNING_SEED: [u8; 32] = [7; 32];
 
-/// What governs in a test: policies and bindings as YAML.
+/// A cluster with writ in front of it.
 pub(crate) struct Rig {
     pub(crate) cluster: Arc<Cluster>,
     folder: PathBuf,
     port: u16,
     authority: String,
+}
+
+/// Where a writ gets its policies from.
+enum Source<'s> {
+    /// The YAML of a file.
+    Files { policies: &'s str, cluster_id: &'s str },
+    /// The API server.
+    Cluster,
 }
 
 /// The key that the servers of these tests sign with.
@@ -49,12 +51,33 @@ impl Rig {
         Self::beside(cluster, policies, CLUSTER_ID)
     }
 
-    /// Another writ for a cluster that runs; its webhooks replace those of an earlier one.
+    /// A control plane with the CRDs and the root of a store, and writ outside of it with `--kubeconfig`.
+    pub(crate) fn in_cluster(options: Options) -> Result<Self> {
+        let cluster = Arc::new(Cluster::control_plane(options.authenticate_to_webhooks())?);
+        let crds = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
+        cluster.kubectl(&["apply", "--server-side", "-f", crds], "")?.ok()?;
+        cluster.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"], "")?.ok()?;
+        cluster.kubectl(&["create", "namespace", "writ-system"], "")?.ok()?;
+        let root = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "writ-store", "namespace": "writ-system"},
+            "data": {"format": "1", "storeId": "0123456789abcdef0123456789abcdef", "keyId": signer().key_id().to_string()}});
+        cluster.kubectl(&["create", "-f", "-"], &root.to_string())?.ok()?;
+        Self::start(cluster, &Source::Cluster)
+    }
+
+    /// Another replica on the same store; the webhooks are moved to it.
+    pub(crate) fn another_replica(&self) -> Result<Self> {
+        Self::start(Arc::clone(&self.cluster), &Source::Cluster)
+    }
+
+    /// Another standalone writ for a cluster that runs; its webhooks replace those of an earlier one.
     pub(crate) fn beside(cluster: Arc<Cluster>, policies: &str, cluster_id: &str) -> Result<Self> {
+        Self::start(cluster, &Source::Files { policies, cluster_id })
+    }
+
+    fn start(cluster: Arc<Cluster>, source: &Source<'_>) -> Result<Self> {
         let port = free_port()?;
         let folder = cluster.directory().join(format!("writ-{port}"));
         fs::create_dir_all(&folder)?;
-        fs::write(folder.join("policies.yaml"), policies)?;
         let now = SystemClock.now()?;
         let issued = authority("writ test authority", Duration::from_secs(86_400), now)?;
         fs::write(folder.join("ca.crt"), &issued.certificate)?;
@@ -62,7 +85,7 @@ impl Rig {
         fs::write(folder.join("key.pem"), signer().to_pkcs8_pem().as_bytes())?;
         fs::write(folder.join("callers.crt"), cluster.webhook_authority().certificate())?;
         let rig = Self { cluster, folder, port, authority: issued.certificate };
-        rig.add("writ", port, cluster_id);
+        rig.add(source)?;
         rig.cluster.launch(&rig.name())?;
         rig.wait_ready()?;
         rig.register(true, true)?;
@@ -73,25 +96,53 @@ impl Rig {
         format!("writ-{}", self.port)
     }
 
-    fn add(&self, _: &str, port: u16, cluster_id: &str) {
+    fn add(&self, source: &Source<'_>) -> Result<()> {
         let path = |name: &str| self.folder.join(name).into_os_string();
-        let mut arguments: Vec<std::ffi::OsString> =
-            vec!["serve".into(), "--listen".into(), format!("127.0.0.1:{port}").into()];
-        for (flag, value) in [
-            ("--standalone", self.folder.clone().into_os_string()),
+        let mut arguments: Vec<OsString> =
+            vec!["serve".into(), "--listen".into(), format!("127.0.0.1:{}", self.port).into()];
+        let mut flags: Vec<(&str, OsString)> = vec![
             ("--ca-dir", self.folder.clone().into_os_string()),
             ("--serving-name", "127.0.0.1".into()),
             ("--signing-key", path("key.pem")),
             ("--caller-ca", path("callers.crt")),
             ("--caller-name", WEBHOOK_CALLER.into()),
-            ("--cluster-id", cluster_id.into()),
+            ("--replica", self.name().into()),
             ("--drain-seconds", "0".into()),
-        ] {
+        ];
+        match source {
+            Source::Files { policies, cluster_id } => {
+                fs::write(self.folder.join("policies.yaml"), policies)?;
+                flags.push(("--standalone", self.folder.clone().into_os_string()));
+                flags.push(("--cluster-id", cluster_id.into()));
+                arguments.push("--initialize-store".into());
+            }
+            Source::Cluster => {
+                flags.push(("--kubeconfig", self.cluster.admin().as_os_str().to_owned()));
+                flags.push(("--own-user", "admin".into()));
+            }
+        }
+        for (flag, value) in flags {
             arguments.extend([flag.into(), value]);
         }
-        arguments.push("--initialize-store".into());
         let component = self.cluster.component(&self.name(), env!("CARGO_BIN_EXE_writ")).args(arguments);
         self.cluster.add(component);
+        Ok(())
+    }
+
+    /// Ends the process and starts it anew.
+    pub(crate) fn restart(&self) -> Result<()> {
+        self.cluster.stop(&self.name())?;
+        self.cluster.launch(&self.name())?;
+        self.wait_ready()
+    }
+
+    /// Applies policies and bindings, and waits until a dry run of `probe` is refused in the name of a policy version.
+    pub(crate) fn govern(&self, policies: &str, probe: &Value, version: &str) -> Result<()> {
+        self.cluster.kubectl(&["apply", "-f", "-"], policies)?.ok()?;
+        wait_until("the policy to be in force", SOON, || {
+            let output = self.cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], &probe.to_string())?;
+            Ok(output.stderr.contains(version).then_some(()))
+        })
     }
 
     /// A client of writ's own port, as the API server is one or as nobody.
@@ -138,7 +189,7 @@ impl Rig {
         let mut webhook = json!({
             "name": format!("{path}.writ.dev"),
             "clientConfig": {"url": format!("https://127.0.0.1:{}/{path}", self.port), "caBundle": base64(self.authority.as_bytes())},
-            "rules": [{"apiGroups": ["", "apps", "batch", "example.com"], "apiVersions": ["*"], "operations": operations, "resources": resources}],
+            "rules": [{"apiGroups": ["", "apps", "batch", "example.com", "writ.dev"], "apiVersions": ["*"], "operations": operations, "resources": resources}],
             "namespaceSelector": {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "writ-system"]}]},
             "failurePolicy": "Fail", "sideEffects": "NoneOnDryRun", "admissionReviewVersions": ["v1"], "timeoutSeconds": 2, "matchPolicy": "Equivalent",
         });

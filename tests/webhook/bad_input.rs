@@ -1,6 +1,8 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::support::{Options, Page, Protocol, World, post, request, review, sized_review, within};
+use writ::webhook::Limits;
+
+use crate::support::{Options, PATIENCE, Page, Protocol, World, post, request, review, sized_review, within};
 
 const MIB: usize = 1024 * 1024;
 /// What stands in every bad body and must never come back.
@@ -183,7 +185,9 @@ async fn a_body_in_chunks_is_a_body() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_waits_for_our_word_is_told_before_it_sends() {
-    let world = World::start(Options::default()).await;
+    // Waiting for a body that was not asked for would last longer than this test may.
+    let limits = Limits { headers: PATIENCE * 2, ..Limits::default() };
+    let world = World::start(Options { limits, ..Options::default() }).await;
     let body = review("fine");
     let head = "POST /validate HTTP/1.1\r\nhost: a\r\nconnection: close\r\nexpect: 100-continue\r\n";
     let refused = format!("{head}content-type: text/plain\r\ncontent-length: {}\r\n\r\n", body.len());

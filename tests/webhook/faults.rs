@@ -1,10 +1,11 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use writ::webhook::Limits;
 
-use crate::support::{Options, Protocol, World, post, review, within};
+use crate::support::{Client, Options, Protocol, World, post, review, within};
 
 fn short(budget: Duration) -> Options {
     Options { limits: Limits { budget, ..Limits::default() }, ..Options::default() }
@@ -195,4 +196,25 @@ async fn an_idle_connection_is_ended_in_order() {
         world.metric_becomes("writ_webhook_connections", 0).await;
     }
     assert_eq!(world.metric(r#"writ_webhook_connection_faults_total{cause="header_timeout"}"#), 0);
+}
+
+/// The API server pings its idle HTTP/2 connections; that is neither a request nor the start of one.
+#[tokio::test(flavor = "multi_thread")]
+async fn pings_keep_nothing_from_being_idle_and_end_nothing() {
+    let limits = Limits { headers: Duration::from_millis(100), ..Limits::default() };
+    let world = World::start(Options { limits, ..Options::default() }).await;
+    let io = TokioIo::new(world.stream(Protocol::H2, None).await);
+    let (sender, connection) = hyper::client::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_millis(20))
+        .keep_alive_while_idle(true)
+        .handshake(io)
+        .await
+        .unwrap();
+    tokio::spawn(connection);
+    let mut client = Client::H2(sender);
+    assert!(client.post("/mutate", review("fine")).await.verdict().0);
+    // Not a wait for something to happen: a span in which it must not.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(client.post("/mutate", review("fine")).await.verdict().0);
 }

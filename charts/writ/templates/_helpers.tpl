@@ -196,8 +196,10 @@ metadata:
     helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
     helm.sh/hook-output-log-policy: hook-failed
 spec:
-  backoffLimit: 2
+  backoffLimit: {{ ternary 0 2 (eq .hooks "test") }}
   activeDeadlineSeconds: 180
+  # One that failed is there to be looked at, but not for ever.
+  ttlSecondsAfterFinished: 3600
   template:
     metadata:
       labels:

@@ -95,12 +95,19 @@ impl Checker<'_> {
         });
         self.scopes.pop();
         match (form.kind, form.body) {
-            (MacroKind::OptFlatMap, Some(body)) => {
-                let inner = self.value_of_optional(body);
-                Type::optional(inner)
-            }
+            (MacroKind::OptFlatMap, Some(body)) => self.check_flat(body, &of),
             _ => Type::optional(of),
         }
+    }
+
+    /// The type of a conditional between the body of `optFlatMap` and `optional.none()`.
+    fn check_flat(&mut self, body: NodeId, of: &Type) -> Type {
+        let (result, none) = (self.unifier.fresh(), Type::optional(self.unifier.fresh()));
+        if !self.unifier.assign_all(&[of.clone(), none], &[result.clone(), result.clone()]) {
+            let found = self.unifier.finish(of);
+            self.report(body, CompileErrorKind::TypeMismatch { expected: Type::optional(Type::Dyn), found });
+        }
+        self.unifier.resolve(&result)
     }
 
     fn check_sort(&mut self, id: NodeId, form: &Macro) -> Type {

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{Blob, Duration, Text, Timestamp, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -15,7 +15,7 @@ type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 pub(super) fn declare(into: &mut Declarations) {
     let a = Type::Parameter(0);
     into.function("type").singleton().global([a.clone()], Type::type_of(a.clone()), Cost::Unit, type_of);
-    into.function("dyn").singleton().global([a], Type::Dyn, Cost::Unit, identity);
+    into.function("dyn").sized(Size::Target).singleton().global([a], Type::Dyn, Cost::Unit, identity);
     let scan = Cost::Scan(0);
     convert(into, "bool", Type::Bool, to_bool, &[(Type::Bool, Cost::Unit), (Type::String, Cost::Unit)]);
     convert(into, "bytes", Type::Bytes, to_bytes, &[(Type::Bytes, Cost::Unit), (Type::String, scan)]);
@@ -74,7 +74,7 @@ fn to_bytes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         [Value::Bytes(bytes)] => Ok(Value::Bytes(bytes.clone())),
         [Value::String(Text::Borrowed(text))] => Ok(Value::Bytes(Blob::Borrowed(text.as_bytes()))),
         [Value::String(text)] => {
-            fuel.scan(text.len())?;
+            fuel.copy(text.len())?;
             Ok(Value::Bytes(Blob::Owned(text.as_bytes().into())))
         }
         _ => Err(no_such_overload("bytes", arguments)),
@@ -157,7 +157,7 @@ fn to_string<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         [Value::String(text)] => Value::String(text.clone()),
         [Value::Bool(value)] => Value::from(if *value { "true" } else { "false" }),
         [Value::Bytes(bytes)] => {
-            fuel.scan(bytes.len())?;
+            fuel.copy(bytes.len())?;
             let text = std::str::from_utf8(bytes).map_err(|_| failed("bytes", "string"))?;
             Value::from(text.to_owned())
         }

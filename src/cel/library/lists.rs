@@ -11,7 +11,7 @@ use super::{
         types::Type,
         value::{Duration, List, Value, compare, equal},
     },
-    Apply, Cost, Declarations, no_such_overload,
+    Apply, Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -23,23 +23,32 @@ pub(super) fn declare(into: &mut Declarations) {
     let a = Type::Parameter(0);
     let list = Type::list(a.clone());
     kubernetes(into, &a, &list);
-    into.function("slice").method([list.clone(), Type::Int, Type::Int], list.clone(), Cost::NewList, slice);
-    into.function("flatten").method([Type::list(list.clone())], list.clone(), Cost::Flatten, flatten).method(
-        [Type::list(Type::Dyn), Type::Int],
-        Type::list(Type::Dyn),
-        Cost::Flatten,
-        flatten,
+    into.function("slice").sized(Size::Target).method(
+        [list.clone(), Type::Int, Type::Int],
+        list.clone(),
+        Cost::NewList,
+        slice,
     );
-    into.function("lists.range").global([Type::Int], Type::list(Type::Int), Cost::NewList, range);
-    into.function("reverse").method([list.clone()], list.clone(), Cost::NewList, reverse);
-    into.function("distinct").method([list.clone()], list.clone(), Cost::SelfCompare(0), distinct);
+    into.function("flatten")
+        .sized(Size::Flattened)
+        .unguarded()
+        .method([Type::list(list.clone())], list.clone(), Cost::Flatten, flatten)
+        .method([Type::list(Type::Dyn), Type::Int], Type::list(Type::Dyn), Cost::Flatten, flatten);
+    into.function("lists.range").sized(Size::Range).global([Type::Int], Type::list(Type::Int), Cost::NewList, range);
+    into.function("reverse").sized(Size::Target).method([list.clone()], list.clone(), Cost::NewList, reverse);
+    into.function("distinct").sized(Size::Target).method([list.clone()], list.clone(), Cost::SelfCompare(0), distinct);
     for of in
         [Type::Int, Type::Uint, Type::Double, Type::Bool, Type::Duration, Type::Timestamp, Type::String, Type::Bytes]
     {
         let sorted = Type::list(of.clone());
-        into.function("sort").singleton().method([sorted.clone()], sorted.clone(), Cost::SelfCompare(0), sort);
+        into.function("sort").sized(Size::Target).singleton().method(
+            [sorted.clone()],
+            sorted.clone(),
+            Cost::SelfCompare(0),
+            sort,
+        );
         let by = into.function("@sortByAssociatedKeys").singleton();
-        by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by);
+        by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by).sized(Size::Target);
     }
 }
 
@@ -50,8 +59,8 @@ fn kubernetes(into: &mut Declarations, a: &Type, list: &Type) {
         let list = Type::list(of.clone());
         let cost = Cost::Traverse;
         into.function("isSorted").undecided(cost).method([list.clone()], Type::Bool, cost, is_sorted);
-        into.function("max").undecided(cost).method([list.clone()], of.clone(), cost, max);
-        into.function("min").undecided(cost).method([list], of, cost, min);
+        into.function("max").sized(Size::Element).undecided(cost).method([list.clone()], of.clone(), cost, max);
+        into.function("min").sized(Size::Element).undecided(cost).method([list], of, cost, min);
     }
     let summable: [(Type, Apply); 4] =
         [(Type::Int, sum_int), (Type::Uint, sum_uint), (Type::Double, sum_double), (Type::Duration, sum_duration)];
@@ -129,7 +138,7 @@ fn min<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 /// Adds up a list; the sum of an empty one is the zero of the type that the checker chose.
 fn sum<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], zero: Value<'a>) -> Outcome<'a> {
     let list = target("sum", arguments)?;
-    fuel.visit(list.len())?;
+    fuel.toil(list.len() as u64)?;
     let mut total = zero;
     for next in list.iter() {
         total = match (&total, &next) {
@@ -213,7 +222,7 @@ fn slice<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     if to > list.len() {
         return Err(EvaluationErrorKind::IndexOutOfRange);
     }
-    fuel.visit(to - from)?;
+    fuel.elements(to - from)?;
     Value::list((from..to).filter_map(|index| list.element(index)).collect())
 }
 
@@ -235,7 +244,10 @@ fn flatten<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         open.push((list, index + 1, levels));
         match item {
             Value::List(inner) if levels > 0 => open.push((inner, 0, levels - 1)),
-            other => out.push(other),
+            other => {
+                fuel.elements(1)?;
+                out.push(other);
+            }
         }
     }
     Value::list(out)
@@ -247,13 +259,13 @@ fn range<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         let reason = "the size must be between 0 and 1000000";
         return Err(EvaluationErrorKind::InvalidArgument { function: "lists.range", reason });
     }
-    fuel.visit(usize::try_from(*count).unwrap_or(usize::MAX))?;
+    fuel.elements(usize::try_from(*count).unwrap_or(usize::MAX))?;
     Value::list((0..*count).map(Value::Int).collect())
 }
 
 fn reverse<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let list = target("reverse", arguments)?;
-    fuel.visit(list.len())?;
+    fuel.elements(list.len())?;
     Value::list(list.iter().rev().collect())
 }
 
@@ -268,6 +280,7 @@ fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
                 continue 'items;
             }
         }
+        fuel.elements(1)?;
         unique.push(item);
     }
     Value::list(unique)
@@ -287,6 +300,8 @@ fn sort_by<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 /// `list` in the order of `keys`, which are all of one ordered type; equal keys keep their order.
 fn sorted<'a>(fuel: &mut Fuel, name: &'static str, list: &List<'a>, keys: &List<'a>) -> Outcome<'a> {
+    // The pairs and the list made of them.
+    fuel.elements(keys.len().saturating_mul(3))?;
     let mut pairs: Vec<(Value<'a>, Value<'a>)> = keys.iter().zip(list.iter()).collect();
     let Some((first, _)) = pairs.first() else { return Ok(Value::List(list.clone())) };
     comparable(name, first)?;

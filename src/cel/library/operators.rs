@@ -9,7 +9,7 @@ use super::{
         types::Type,
         value::{Blob, Duration, List, Text, Timestamp, Value, compare},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -53,6 +53,7 @@ pub(super) fn declare(into: &mut Declarations) {
 fn arithmetic(into: &mut Declarations) {
     let list = Type::list(Type::Parameter(0));
     into.function("_+_")
+        .sized(Size::Sum)
         .singleton()
         .global([Type::Bytes, Type::Bytes], Type::Bytes, Cost::Concatenate, add)
         .global([Type::Double, Type::Double], Type::Double, Cost::Unit, add)
@@ -139,11 +140,11 @@ fn add<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         (Value::Uint(a), Value::Uint(b)) => a.checked_add(*b).map(Value::Uint).ok_or(UINT),
         (Value::Double(a), Value::Double(b)) => Ok(Value::Double(a + b)),
         (Value::String(a), Value::String(b)) => {
-            fuel.scan(a.len() + b.len())?;
+            fuel.copy(a.len() + b.len())?;
             Ok(Value::String(Text::Owned([&**a, &**b].concat().into())))
         }
         (Value::Bytes(a), Value::Bytes(b)) => {
-            fuel.scan(a.len() + b.len())?;
+            fuel.copy(a.len() + b.len())?;
             Ok(Value::Bytes(Blob::Owned([&**a, &**b].concat().into())))
         }
         (Value::List(a), Value::List(b)) => concatenate(fuel, a, b),
@@ -162,7 +163,7 @@ fn concatenate<'a>(fuel: &mut Fuel, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
     if a.is_empty() {
         return Ok(Value::List(b.clone()));
     }
-    fuel.visit(a.len() + b.len())?;
+    fuel.elements(a.len() + b.len())?;
     Value::list(a.iter().chain(b.iter()).collect())
 }
 

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{List, Timestamp, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -17,18 +17,18 @@ pub(super) fn declare(into: &mut Declarations) {
     let optional = Type::optional(value.clone());
     let list = Type::list(value.clone());
     let optionals = Type::list(optional.clone());
-    into.function("optional.of").global([value.clone()], optional.clone(), Cost::Unit, of);
+    into.function("optional.of").sized(Size::Target).global([value.clone()], optional.clone(), Cost::Unit, of);
     let function = into.function("optional.ofNonZeroValue");
-    function.global([value.clone()], optional.clone(), Cost::Unit, of_non_zero_value);
+    function.global([value.clone()], optional.clone(), Cost::Unit, of_non_zero_value).sized(Size::Target);
     into.function("optional.none").global([], optional.clone(), Cost::Unit, none);
-    into.function("value").method([optional.clone()], value.clone(), Cost::Unit, self::value);
+    into.function("value").sized(Size::Target).method([optional.clone()], value.clone(), Cost::Unit, self::value);
     into.function("hasValue").method([optional.clone()], Type::Bool, Cost::Unit, has_value);
     into.function("or").method([optional.clone(), optional.clone()], optional.clone(), Cost::Unit, lowered);
     into.function("orValue").method([optional.clone(), value.clone()], value, Cost::Unit, lowered);
-    into.function("last").method([list.clone()], optional.clone(), Cost::Unit, last);
-    into.function("first").method([list.clone()], optional, Cost::Unit, first);
-    into.function("optional.unwrap").global([optionals.clone()], list.clone(), Cost::Unit, unwrap);
-    into.function("unwrapOpt").method([optionals], list, Cost::Unit, unwrap);
+    into.function("last").sized(Size::Element).method([list.clone()], optional.clone(), Cost::Unit, last);
+    into.function("first").sized(Size::Element).method([list.clone()], optional, Cost::Unit, first);
+    into.function("optional.unwrap").sized(Size::Target).global([optionals.clone()], list.clone(), Cost::Unit, unwrap);
+    into.function("unwrapOpt").sized(Size::Target).method([optionals], list, Cost::Unit, unwrap);
 }
 
 /// Stands in the table for `or` and `orValue`, which evaluate their argument only where it is needed.
@@ -103,7 +103,7 @@ fn first<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn unwrap<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list)] = arguments else { return Err(no_such_overload("unwrapOpt", arguments)) };
-    fuel.visit(list.len())?;
+    fuel.elements(list.len())?;
     let mut present = Vec::new();
     for item in list.iter() {
         match item {

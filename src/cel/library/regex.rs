@@ -15,7 +15,7 @@ use super::{
         types::Type,
         value::{Text, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -28,8 +28,14 @@ pub(super) fn declare(into: &mut Declarations) {
         Cost::Match,
         matches,
     );
-    into.function("find").undecided(Cost::Match).method([String, String], String, Cost::Match, find);
+    into.function("find").sized(Size::Target).undecided(Cost::Match).method(
+        [String, String],
+        String,
+        Cost::Match,
+        find,
+    );
     into.function("findAll")
+        .sized(Size::Split)
         .undecided(Cost::Match)
         .method([String, String], Type::list(String), Cost::Match, find_all)
         .method([String, String, Int], Type::list(String), Cost::Match, find_all);
@@ -112,7 +118,10 @@ impl Pattern {
             (RegexFunction::Matches, _) => Value::Bool(self.regex.is_match(text)),
             (RegexFunction::Find, _) => {
                 let found = self.regex.find(text);
-                Value::String(found.map_or(Text::Borrowed(""), |found| text.slice(found.start(), found.end())))
+                match found {
+                    Some(found) => Value::String(text.slice(fuel, found.start(), found.end())?),
+                    None => Value::from(""),
+                }
             }
             (RegexFunction::FindAll, None) => self.all(fuel, text, usize::MAX)?,
             (RegexFunction::FindAll, Some(Value::Int(limit))) => {
@@ -127,9 +136,8 @@ impl Pattern {
     fn all<'a>(&self, fuel: &mut Fuel, text: &Text<'a>, limit: usize) -> Outcome<'a> {
         let mut found = Vec::new();
         for part in self.regex.find_iter(text).take(limit) {
-            fuel.toil(1)?;
-            fuel.scan(part.len())?;
-            found.push(Value::String(text.slice(part.start(), part.end())));
+            fuel.elements(1)?;
+            found.push(Value::String(text.slice(fuel, part.start(), part.end())?));
         }
         Value::list(found)
     }

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{Text, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, Size, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -15,7 +15,7 @@ type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 pub(super) fn declare(into: &mut Declarations) {
     use Type::{Int, String};
     let list = Type::list(String);
-    into.function("charAt").method([String, Int], String, Cost::Unit, char_at);
+    into.function("charAt").sized(Size::Character).method([String, Int], String, Cost::Unit, char_at);
     // The same names are functions of lists, and Kubernetes counts both by the name.
     into.function("indexOf").undecided(Cost::Traverse).method([String, String], Int, Cost::Traverse, index_of).method(
         [String, String, Int],
@@ -28,34 +28,30 @@ pub(super) fn declare(into: &mut Declarations) {
         .method([String, String], Int, Cost::Traverse, last_index_of)
         .method([String, String, Int], Int, Cost::Traverse, last_index_of);
     let scan = Cost::Scan(0);
-    into.function("lowerAscii").undecided(scan).method([String], String, scan, lower_ascii);
-    into.function("upperAscii").undecided(scan).method([String], String, scan, upper_ascii);
-    into.function("trim").undecided(scan).method([String], String, scan, trim);
-    into.function("substring").undecided(scan).method([String, Int], String, scan, substring).method(
-        [String, Int, Int],
-        String,
-        scan,
-        substring,
-    );
+    into.function("lowerAscii").sized(Size::Target).undecided(scan).method([String], String, scan, lower_ascii);
+    into.function("upperAscii").sized(Size::Target).undecided(scan).method([String], String, scan, upper_ascii);
+    into.function("trim").sized(Size::Target).undecided(scan).method([String], String, scan, trim);
+    into.function("substring")
+        .sized(Size::Target)
+        .undecided(scan)
+        .method([String, Int], String, scan, substring)
+        .method([String, Int, Int], String, scan, substring);
     let copy = Cost::Copy(0);
-    into.function("replace").undecided(copy).method([String, String, String], String, copy, replace).method(
-        [String, String, String, Int],
-        String,
-        copy,
-        replace,
-    );
-    into.function("split").undecided(copy).method([String, String], list.clone(), copy, split).method(
-        [String, String, Int],
-        list.clone(),
-        copy,
-        split,
-    );
-    into.function("join").undecided(Cost::Join).method([list.clone()], String, Cost::Join, join).method(
-        [list, String],
-        String,
-        Cost::Join,
-        join,
-    );
+    into.function("replace")
+        .sized(Size::Replaced)
+        .undecided(copy)
+        .method([String, String, String], String, copy, replace)
+        .method([String, String, String, Int], String, copy, replace);
+    into.function("split")
+        .sized(Size::Split)
+        .undecided(copy)
+        .method([String, String], list.clone(), copy, split)
+        .method([String, String, Int], list.clone(), copy, split);
+    into.function("join")
+        .sized(Size::Joined)
+        .undecided(Cost::Join)
+        .method([list.clone()], String, Cost::Join, join)
+        .method([list, String], String, Cost::Join, join);
     into.function("strings.quote").global([String], String, scan, quote);
 }
 
@@ -75,7 +71,7 @@ fn position(index: i64) -> Result<usize, EvaluationErrorKind> {
 }
 
 fn owned<'a>(fuel: &mut Fuel, text: String) -> Outcome<'a> {
-    fuel.scan(text.len())?;
+    fuel.copy(text.len())?;
     Ok(Value::from(text))
 }
 
@@ -86,7 +82,7 @@ fn char_at<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     fuel.scan(text.len())?;
     let from = byte_offset(text, position(*index)?).ok_or(EvaluationErrorKind::IndexOutOfRange)?;
     let width = text.get(from..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
-    Ok(Value::String(text.slice(from, from + width)))
+    Ok(Value::String(text.slice(fuel, from, from + width)?))
 }
 
 fn index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -148,7 +144,7 @@ fn trim<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     fuel.scan(text.len())?;
     let from = text.len() - text.trim_start().len();
     let to = from + text.trim().len();
-    Ok(Value::String(text.slice(from, to)))
+    Ok(Value::String(text.slice(fuel, from, to)?))
 }
 
 fn substring<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -165,7 +161,7 @@ fn substring<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let at = |index: i64| byte_offset(text, position(index)?).ok_or(EvaluationErrorKind::IndexOutOfRange);
     let from = at(start)?;
     let to = end.map_or(Ok(text.len()), at)?;
-    Ok(Value::String(text.slice(from, to)))
+    Ok(Value::String(text.slice(fuel, from, to)?))
 }
 
 fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -178,7 +174,7 @@ fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let most = if old.is_empty() { text.chars().count() + 1 } else { text.matches(&**old).count() };
     // Paid before it is made: the result may be far longer than its parts.
-    fuel.scan(most.min(limit).saturating_mul(new.len()).saturating_add(text.len()))?;
+    fuel.copy(most.min(limit).saturating_mul(new.len()).saturating_add(text.len()))?;
     Ok(Value::from(text.replacen(&**old, new, limit)))
 }
 
@@ -201,13 +197,14 @@ fn split<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
             rest.find(&**separator)
         };
         let Some(at) = found else { break };
-        fuel.toil(1)?;
-        parts.push(Value::String(text.slice(from, from + at)));
+        fuel.elements(1)?;
+        parts.push(Value::String(text.slice(fuel, from, from + at)?));
         from += at + separator.len();
     }
     let is_nothing = limit == 0 || (text.is_empty() && separator.is_empty());
     if !is_nothing {
-        parts.push(Value::String(text.slice(from, text.len())));
+        fuel.elements(1)?;
+        parts.push(Value::String(text.slice(fuel, from, text.len())?));
     }
     Value::list(parts)
 }
@@ -225,7 +222,7 @@ fn join<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
             return Err(EvaluationErrorKind::InvalidArgument { function: "join", reason });
         };
         fuel.toil(1)?;
-        fuel.scan(separator.len() + text.len())?;
+        fuel.copy(separator.len() + text.len())?;
         if index > 0 {
             out.push_str(&separator);
         }

@@ -6,10 +6,11 @@ use super::{
     super::{
         check::{Issue, Meaning},
         code::{Op, Step, StepKey},
+        machine::is_key,
         syntax::ast::{Kind, MacroKind, NodeId},
         value::Value,
     },
-    Lowering,
+    Lowering, invalid,
 };
 
 impl Lowering<'_> {
@@ -93,7 +94,7 @@ impl Lowering<'_> {
             }
             let Kind::Index { index, optional, .. } = *self.kind(*id) else { continue };
             self.path_op(from);
-            self.bail(0, &mut exits);
+            exits.push(self.emit(Op::Skip { to: 0 }));
             self.lower(index, true)?;
             self.at(*id);
             self.emit(Op::Index { optional });
@@ -120,11 +121,16 @@ impl Lowering<'_> {
             Kind::Has { field, .. } => Some(Step { key: named(field), optional: false, test: true }),
             Kind::Index { index, optional, .. } => match self.kind(*index) {
                 Kind::String(field) => Some(Step { key: named(field), optional: *optional, test: false }),
-                _ => self.constant(*index)?.filter(is_key).map(|value| Step {
-                    key: StepKey::Value(value),
-                    optional: *optional,
-                    test: false,
-                }),
+                _ => match self.constant(*index)? {
+                    Some(value) if is_key(&value) => {
+                        Some(Step { key: StepKey::Value(value), optional: *optional, test: false })
+                    }
+                    Some(value) => {
+                        let message = format!("a value of type `{}` is no index", value.type_name());
+                        return Err(invalid(self.checked.ast.offset(*index), message));
+                    }
+                    None => None,
+                },
             },
             _ => None,
         })
@@ -148,9 +154,4 @@ impl Lowering<'_> {
         }
         self.refer(slot, &names);
     }
-}
-
-/// Whether cel-go accepts the constant as an index; anything else is an error at evaluation.
-fn is_key(value: &Value<'static>) -> bool {
-    matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_))
 }

@@ -161,7 +161,7 @@ impl<'a> Machine<'a, '_> {
                 return Ok(exit);
             }
         };
-        self.fuel.toil(1)?;
+        self.fuel.elements(1)?;
         let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
         let result = match &mut frame.accumulator {
             Accumulator::List(items) => {
@@ -171,7 +171,7 @@ impl<'a> Machine<'a, '_> {
             Accumulator::Map { entries, many: false } => insert(entries, &frame.first, value),
             Accumulator::Map { entries, many: true } => match value {
                 Value::Map(new) => {
-                    self.fuel.visit(new.len())?;
+                    self.fuel.elements(new.len())?;
                     new.iter().try_for_each(|(key, value)| insert(entries, &key, value))
                 }
                 other => Err(no_such_overload("transformMapEntry", &[other])),

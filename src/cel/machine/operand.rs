@@ -68,6 +68,10 @@ fn find<'a>(
     test: bool,
     name: Option<&str>,
 ) -> Result<Found<'a>, EvaluationErrorKind> {
+    if !is_key(key) {
+        let arguments = format!("{}, {}", value.type_name(), key.type_name());
+        return Err(EvaluationErrorKind::NoSuchOverload { function: "_[_]", arguments });
+    }
     let found = match value {
         Value::Map(map) => map.find(key),
         Value::List(list) => match list_index(key)? {
@@ -82,6 +86,11 @@ fn find<'a>(
         (None, Value::List(_)) => Err(EvaluationErrorKind::IndexOutOfRange),
         (None, _) => Err(EvaluationErrorKind::NoSuchKey(name.map(str::to_owned))),
     }
+}
+
+/// Whether anything can be indexed by the value.
+pub(in crate::cel) fn is_key(value: &Value<'_>) -> bool {
+    matches!(value, Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Double(_) | Value::String(_))
 }
 
 /// The index that a number is; `None` for one that no list has.

@@ -86,12 +86,7 @@ pub(super) fn receiver(
 }
 
 /// The node of `has(…)`.
-pub(super) fn global(
-    parser: &mut Parser<'_>,
-    name: &str,
-    offset: u32,
-    arguments: &[NodeId],
-) -> Result<Option<NodeId>, Fault> {
+pub(super) fn global(parser: &mut Parser<'_>, name: &str, arguments: &[NodeId]) -> Result<Option<NodeId>, Fault> {
     let [argument] = arguments else { return Ok(None) };
     if name != "has" {
         return Ok(None);
@@ -105,6 +100,7 @@ pub(super) fn global(
         ));
     };
     let kind = Kind::Has { operand: *operand, field: field.clone() };
+    let offset = parser.ast.offset(*argument);
     parser.push(offset, kind).map(Some)
 }
 
@@ -122,10 +118,16 @@ fn variable(parser: &Parser<'_>, argument: Option<NodeId>, offset: u32) -> Resul
 }
 
 fn may_sort(parser: &Parser<'_>, target: NodeId) -> bool {
-    match parser.ast.kind(target) {
-        Kind::Map(_) => false,
-        Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Uint(_) | Kind::Double(_) => false,
-        Kind::String(_) | Kind::Bytes(_) => false,
-        _ => true,
-    }
+    let is_literal = matches!(
+        parser.ast.kind(target),
+        Kind::Map(_)
+            | Kind::Null
+            | Kind::Bool(_)
+            | Kind::Int(_)
+            | Kind::Uint(_)
+            | Kind::Double(_)
+            | Kind::String(_)
+            | Kind::Bytes(_)
+    );
+    !is_literal
 }

@@ -267,7 +267,7 @@ impl<'s> Parser<'s> {
             return self.push(name.offset, Kind::Ident { name: name.text.into(), absolute });
         }
         let arguments = self.arguments()?;
-        if !absolute && let Some(expanded) = macros::global(self, name.text, name.offset, &arguments)? {
+        if !absolute && let Some(expanded) = macros::global(self, name.text, &arguments)? {
             return Ok(expanded);
         }
         self.push(name.offset, Kind::Call { function: name.text.into(), target: None, arguments: arguments.into() })

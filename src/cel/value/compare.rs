@@ -113,7 +113,6 @@ fn compare_numbers(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
 
 /// The order of two numbers by their mathematical values; a total order over all but NaN.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the ranges are checked first")]
-#[expect(clippy::cast_precision_loss, reason = "only whole doubles within the range of the integer are compared so")]
 pub(super) fn compare_exactly(a: &Value<'_>, b: &Value<'_>) -> Option<Ordering> {
     match (a, b) {
         (Value::Int(a), Value::Int(b)) => Some(a.cmp(b)),

@@ -1,5 +1,7 @@
 use std::{ops::Deref, sync::Arc};
 
+use crate::cel::{error::EvaluationErrorKind, fuel::Fuel};
+
 /// A string, borrowed from the input or the program where it can be.
 #[derive(Clone, Debug)]
 pub enum Text<'a> {
@@ -11,10 +13,14 @@ pub enum Text<'a> {
 
 impl<'a> Text<'a> {
     /// The bytes `from..to` as a string of their own; empty where they are not one.
-    pub(in crate::cel) fn slice(&self, from: usize, to: usize) -> Self {
+    pub(in crate::cel) fn slice(&self, fuel: &mut Fuel, from: usize, to: usize) -> Result<Self, EvaluationErrorKind> {
         match self {
-            Self::Borrowed(text) => Text::Borrowed(text.get(from..to).unwrap_or_default()),
-            Self::Owned(text) => Text::Owned(text.get(from..to).unwrap_or_default().into()),
+            Self::Borrowed(text) => Ok(Text::Borrowed(text.get(from..to).unwrap_or_default())),
+            Self::Owned(text) => {
+                let part = text.get(from..to).unwrap_or_default();
+                fuel.copy(part.len())?;
+                Ok(Text::Owned(part.into()))
+            }
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
     keyring::Keyring,
     ledger::ConfigMapLedger,
     metrics::Metrics,
-    replay::{ApiHistory, ClaimService, ConfigMapStore, Quota, Terms},
+    replay::{self, ApiHistory, ClaimService, ConfigMapStore, Quota, Terms},
     runtime::{KindFacts, NamespaceFacts, Refusal, Snapshot, World, WorldError},
     shutdown::Shutdown,
     time::Timestamp,
@@ -25,20 +25,20 @@ use crate::{
 
 /// How often claims that are due are ended.
 const RESOLVE_EVERY: Duration = Duration::from_secs(1);
-/// How often claims are counted, for the limits on their number.
-const COUNT_EVERY: Duration = Duration::from_secs(60);
 /// How often claims whose window is over are forgotten.
 const PURGE_EVERY: Duration = Duration::from_secs(600);
 
 /// A client of the cluster that `kubeconfig` names, or that the program runs in.
 pub(super) async fn client(kubeconfig: Option<&Path>) -> anyhow::Result<Client> {
-    let config = match kubeconfig {
+    let mut config = match kubeconfig {
         Some(path) => {
             let file = Kubeconfig::read_from(path).with_context(|| format!("{} cannot be used", path.display()))?;
             Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await?
         }
         None => Config::incluster().context("this is not a pod of a cluster: give --kubeconfig or --standalone")?,
     };
+    // An answer is wanted now or not at all: a retry would hold an admission past its deadline.
+    config.default_retry = false;
     Ok(Client::try_from(config)?)
 }
 
@@ -52,19 +52,24 @@ pub(super) async fn cluster_id(client: &Client) -> anyhow::Result<String> {
 }
 
 /// Opens the store of claims, and tends it in the background.
-pub(super) async fn store(client: &Client, namespace: &str, keyring: Keyring) -> anyhow::Result<Opened> {
+pub(super) async fn store(
+    client: &Client,
+    namespace: &str,
+    keyring: Keyring,
+    cluster_id: &str,
+) -> anyhow::Result<Opened> {
     let clock = machine_clock();
-    let store = Arc::new(ConfigMapStore::open(client.clone(), namespace, Quota::CONFIG_MAP).await?);
+    let store = Arc::new(ConfigMapStore::open(client.clone(), namespace, None, Quota::CONFIG_MAP).await?);
     let id = store.id().to_string();
-    let history = Arc::new(ApiHistory::new(client.clone(), keyring));
-    let claims = Arc::new(ClaimService::new(Arc::clone(&store) as _, history, Arc::clone(&clock), Terms::default()));
-    tokio::spawn(tend(Arc::clone(&claims), store));
+    let read = replay::attested(Arc::new(keyring), cluster_id.to_owned(), id.clone());
+    let history = Arc::new(ApiHistory::new(client.clone(), read));
+    let claims = Arc::new(ClaimService::new(store, history, Arc::clone(&clock), Terms::default()));
+    tokio::spawn(tend(Arc::clone(&claims)));
     Ok(Opened { claims, clock, id })
 }
 
-async fn tend(claims: Arc<ClaimService>, store: Arc<ConfigMapStore>) {
+async fn tend(claims: Arc<ClaimService>) {
     let mut resolve = tokio::time::interval(RESOLVE_EVERY);
-    let mut count = tokio::time::interval(COUNT_EVERY);
     let mut purge = tokio::time::interval(PURGE_EVERY);
     loop {
         tokio::select! {
@@ -72,11 +77,6 @@ async fn tend(claims: Arc<ClaimService>, store: Arc<ConfigMapStore>) {
                 let report = claims.resolve_due().await;
                 if let Some(failure) = report.failure {
                     tracing::warn!(left = report.left, failure, "claims could not be ended");
-                }
-            }
-            _ = count.tick() => {
-                if let Err(error) = store.recount().await {
-                    tracing::warn!(error = %error, "claims could not be counted");
                 }
             }
             _ = purge.tick() => {

@@ -80,6 +80,17 @@ fn drift_is_followed_and_is_no_jump() {
 }
 
 #[test]
+fn a_busy_store_does_not_wear_the_clock_down() {
+    let mut clock = StoreClock::new(SKEW, None, Duration::ZERO);
+    for step in 0..1_000_000_u64 {
+        let elapsed = Duration::from_micros(step * 137);
+        let seen = Timestamp::from_millis(DAY).plus(elapsed);
+        let span = clock.observe(seen, Duration::ZERO, elapsed);
+        assert!(span.latest.since(span.earliest) <= Duration::from_millis(1), "{step}: {span:?}");
+    }
+}
+
+#[test]
 fn forgetting_needs_a_clock_that_was_watched_and_never_jumped() {
     let mut clock = StoreClock::new(SKEW, None, seconds(0));
     assert_eq!(clock.forgetting(seconds(0)), Err(Halted::Unwatched));

@@ -139,7 +139,7 @@ fn pages(
     let id = tables::root(&transaction)?;
     let mut after = None;
     loop {
-        let Page { records, next } =
+        let Page { records, next, .. } =
             tables::list(&transaction, Filter::All, after.as_deref(), crate::replay::contract::MAX_PAGE)?;
         each(id, records.into_iter().map(|held| held.record).collect())
             .map_err(|source| EmbeddedError::Io { path: path.to_owned(), source })?;

@@ -184,7 +184,7 @@ pub(super) fn list(
         let key = Fingerprint::from_bytes(key);
         records.push(read_from(&claims, &key)?.ok_or_else(|| malformed(key, "listed, but there is no such claim"))?);
     }
-    Ok(Page { records, next })
+    Ok(Page { records, next, unreadable: Vec::new() })
 }
 
 fn cursor(text: &str) -> Result<Key, StoreError> {

@@ -64,7 +64,7 @@ impl Store {
     fn put(&mut self, record: &Record) -> (Swap, Option<Change>) {
         self.revision += 1;
         // Now and then through the written form, so that the form is simulated too.
-        let written = self.revision % 8 == 0;
+        let written = self.revision.is_multiple_of(8);
         let record = if written { Record::from_json(&record.to_json()).unwrap() } else { record.clone() };
         let old = self.claims.insert(record.fingerprint, (record.clone(), self.revision)).map(|(old, _)| old);
         let done = Swap::Done(self.token(&record, self.revision));

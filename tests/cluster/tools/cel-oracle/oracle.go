@@ -1,0 +1,138 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+)
+
+// Case is an expression with what the API server makes of it.
+type Case struct {
+	Expression string                     `json:"expression"`
+	Types      map[string]string          `json:"types,omitempty"`
+	Input      map[string]json.RawMessage `json:"input,omitempty"`
+	Type       string                     `json:"type,omitempty"`
+	Value      string                     `json:"value,omitempty"`
+	Error      string                     `json:"error,omitempty"`
+	Cost       *uint64                    `json:"cost,omitempty"`
+	Message    string                     `json:"message,omitempty"`
+	// Differs says where Writ's engine is meant to differ, and why.
+	Differs json.RawMessage `json:"differs,omitempty"`
+}
+
+// Oracle is the API server's environment for stored expressions.
+type Oracle struct {
+	base *cel.Env
+}
+
+// evaluate fills in type, value, error and cost, and returns the text of the error.
+func (o *Oracle) evaluate(c *Case, kinds map[string]string, input map[string]json.RawMessage) (message string) {
+	c.Type, c.Value, c.Error, c.Message, c.Cost = "", "", "", "", nil
+	defer func() {
+		// The checker of cel-go panics on some literals with optional parts; in the API server that is a refusal.
+		if fault := recover(); fault != nil {
+			c.Type, c.Value, c.Error, c.Cost = "", "", "Compile", nil
+			message = fmt.Sprint(fault)
+		}
+	}()
+	var variables []cel.EnvOption
+	activation := map[string]any{}
+	for name, raw := range input {
+		kind := kinds[name]
+		if kind == "" {
+			kind = "dyn"
+		}
+		celType, err := parseType(kind)
+		if err != nil {
+			fatal(err)
+		}
+		value, err := parseValue(raw, celType)
+		if err != nil {
+			fatal(err)
+		}
+		variables = append(variables, cel.Variable(name, celType))
+		activation[name] = value
+	}
+	env, err := o.base.Extend(variables...)
+	if err != nil {
+		fatal(err)
+	}
+	ast, issues := env.Compile(c.Expression)
+	if issues.Err() != nil {
+		c.Error = "Compile"
+		return firstLine(issues.Err().Error())
+	}
+	program, err := env.Program(ast)
+	if err != nil {
+		c.Error = "Compile"
+		return firstLine(err.Error())
+	}
+	c.Type = cel.FormatCELType(ast.OutputType())
+	value, details, err := program.Eval(activation)
+	if details != nil {
+		c.Cost = details.ActualCost()
+	}
+	if err != nil {
+		c.Error = classify(err.Error())
+		if c.Error == "CostExceeded" {
+			// How far past the limit the last step went is of no interest.
+			c.Cost = nil
+		}
+		return firstLine(err.Error())
+	}
+	c.Value = render(value)
+	return ""
+}
+
+func firstLine(message string) string {
+	line, _, _ := strings.Cut(message, "\n")
+	return strings.TrimPrefix(line, "ERROR: <input>:")
+}
+
+// kinds names run-time errors as the vectors do; the first part that a message has decides.
+var kinds = []struct{ part, kind string }{
+	{"no such key", "NoSuchKey"},
+	{", list is length", "IndexOutOfRange"},
+	{"index out of bounds", "IndexOutOfRange"},
+	{"out of range", "IndexOutOfRange"},
+	{"no such overload", "NoSuchOverload"},
+	{"overflow", "Overflow"},
+	{"division by zero", "DivideByZero"},
+	{"modulus by zero", "DivideByZero"},
+	{"type conversion error", "Conversion"},
+	{"invalid UTF-8 in bytes", "Conversion"},
+	{"optional.none() dereference", "EmptyOptional"},
+	{"already exists", "DuplicateKey"},
+	{"cost limit exceeded", "CostExceeded"},
+	{"error parsing regexp", "InvalidRegex"},
+	{"Illegal regex", "InvalidRegex"},
+	{"unsupported index", "NoSuchOverload"},
+	{"expected iterable type", "NoSuchOverload"},
+	{"unsupported comprehension range", "NoSuchOverload"},
+	{"invalid qualifier type", "NoSuchOverload"},
+	{"cannot initialize optional", "NoSuchOverload"},
+	{"is not optional", "NoSuchOverload"},
+	{"must be comparable", "NoSuchOverload"},
+	{"NaN values cannot be ordered", "InvalidArgument"},
+	{"called on empty list", "InvalidArgument"},
+	{"invalid substring range", "InvalidArgument"},
+	{"cannot slice", "InvalidArgument"},
+	{"invalid input", "InvalidArgument"},
+	{"must be non-negative", "InvalidArgument"},
+	{"exceeds maximum allowed", "InvalidArgument"},
+	{"must have the same type", "InvalidArgument"},
+	{"unknown time zone", "InvalidArgument"},
+	{"strconv.Atoi", "InvalidArgument"},
+	{"internal error", "Internal"},
+}
+
+func classify(message string) string {
+	for _, k := range kinds {
+		if strings.Contains(message, k.part) {
+			return k.kind
+		}
+	}
+	return "Other"
+}
