@@ -136,7 +136,8 @@ impl State {
         let mut found = BTreeSet::new();
         for matcher in policy.matchers() {
             // A use that ends with its answer, as DELETE and CONNECT do, is never looked up in the history.
-            let is_looked_up = |operation: &RuleOperation| !matches!(operation, RuleOperation::Delete | RuleOperation::Connect);
+            let is_looked_up =
+                |operation: &RuleOperation| !matches!(operation, RuleOperation::Delete | RuleOperation::Connect);
             if !matcher.operations().iter().any(is_looked_up) {
                 continue;
             }

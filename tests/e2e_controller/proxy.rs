@@ -23,11 +23,7 @@ pub(crate) struct Proxy {
 impl Proxy {
     pub(crate) fn start(target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let proxy = Self {
-            address: listener.local_addr()?,
-            count: Arc::default(),
-            frozen_below: Arc::default(),
-        };
+        let proxy = Self { address: listener.local_addr()?, count: Arc::default(), frozen_below: Arc::default() };
         let (count, frozen) = (Arc::clone(&proxy.count), Arc::clone(&proxy.frozen_below));
         thread::spawn(move || {
             for client in listener.incoming().flatten() {

@@ -45,7 +45,11 @@ fn a_thousand_policies_are_followed() -> Result<()> {
         ensure!(ready == COUNT && view.snapshot.set.bounds().len() == COUNT, "{ready} are");
         Ok(Some(view))
     })?;
-    eprintln!("{COUNT} policies and bindings were applied in {:?}, all in force {:?} later", applied - start, applied.elapsed());
+    eprintln!(
+        "{COUNT} policies and bindings were applied in {:?}, all in force {:?} later",
+        applied - start,
+        applied.elapsed()
+    );
     ensure!(view.state.policies.iter().all(|entry| entry.pin == Pin::Pinned), "every one is pinned");
     ensure!(stale == 0, "it was not current {stale} times, although it saw everything");
 

@@ -30,13 +30,20 @@ fn an_unacceptable_binding_denies_everything_that_it_could_govern() {
         ("no spec at all", json!(null), Mode::Enforce, "spec"),
         ("an unguarded label", unguarded(), Mode::Enforce, "spec.matchResources.namespaceSelector.matchLabels"),
     ] {
-        let state = state(vec![policy("v1", policy_spec("v1"))], vec![binding("bad", spec), binding("good", scoped("Enforce"))]);
+        let state = state(
+            vec![policy("v1", policy_spec("v1"))],
+            vec![binding("bad", spec), binding("good", scoped("Enforce"))],
+        );
         let bad = state.bindings.entry("bad").unwrap();
         assert_eq!((bad.binding.mode, bad.errors[0].path.as_str()), (mode, path), "{what}");
         let anybody = crate::admission::UserInfo::default();
         let applies = bad.binding.applicability(&anybody, "elsewhere", &[]);
         assert_eq!(applies, crate::binding::Applicability::Governed, "{what}");
-        assert_eq!(bad.decision.shortfall.as_ref().map(|shortfall| shortfall.cause), Some(Cause::InvalidBinding), "{what}");
+        assert_eq!(
+            bad.decision.shortfall.as_ref().map(|shortfall| shortfall.cause),
+            Some(Cause::InvalidBinding),
+            "{what}"
+        );
         let good = state.bindings.entry("good").unwrap();
         assert!(good.errors.is_empty() && good.decision.shortfall.is_none(), "{what}: the rest goes on");
     }

@@ -16,14 +16,22 @@ fn rule(group: &str, resources: &[&str], operations: &[&str]) -> serde_json::Val
 #[test]
 fn what_is_sent_of_a_policy() {
     let all = || vec![hook(&["apps"], &["deployments", "deployments/scale"], &["CREATE", "UPDATE", "DELETE"])];
-    let installed = Installed { mutating: Some(vec![hook(&["apps"], &["deployments"], &["CREATE", "UPDATE"])]), validating: Some(all()) };
+    let installed = Installed {
+        mutating: Some(vec![hook(&["apps"], &["deployments"], &["CREATE", "UPDATE"])]),
+        validating: Some(all()),
+    };
     for (what, rules, missing, partial) in [
         ("all of it", rule("apps", &["deployments"], &["CREATE", "UPDATE"]), "", ""),
         ("deletion needs no mutation", rule("apps", &["deployments"], &["DELETE"]), "", ""),
         ("any operation", rule("apps", &["deployments"], &["*"]), "", ""),
         ("a subresource", rule("apps", &["deployments/scale"], &["UPDATE"]), "", ""),
         ("a subresource, any operation", rule("apps", &["deployments/scale"], &["*"]), "", ""),
-        ("another subresource", rule("apps", &["deployments/status"], &["UPDATE"]), "`UPDATE apps/v1/deployments/status`", ""),
+        (
+            "another subresource",
+            rule("apps", &["deployments/status"], &["UPDATE"]),
+            "`UPDATE apps/v1/deployments/status`",
+            "",
+        ),
         ("all subresources", rule("apps", &["deployments/*"], &["UPDATE"]), "", "`UPDATE apps/v1/deployments/*`"),
         ("another resource", rule("apps", &["statefulsets"], &["CREATE"]), "`CREATE apps/v1/statefulsets`", ""),
         ("another group", rule("", &["pods"], &["CREATE"]), "`CREATE v1/pods`", ""),
@@ -33,7 +41,11 @@ fn what_is_sent_of_a_policy() {
         ("every exec", rule("apps", &["*/exec"], &["CONNECT"]), "`CONNECT apps/v1/*/exec`", ""),
     ] {
         let coverage = installed.coverage(&policy(rules));
-        assert_eq!((describe(&coverage.missing).as_str(), describe(&coverage.partial).as_str()), (missing, partial), "{what}");
+        assert_eq!(
+            (describe(&coverage.missing).as_str(), describe(&coverage.partial).as_str()),
+            (missing, partial),
+            "{what}"
+        );
     }
 }
 
@@ -60,7 +72,12 @@ fn what_makes_hooks_worthless() {
 
 #[test]
 fn few_targets_are_named() {
-    let target = |version: usize| Target { operation: "CREATE", group: "a".to_owned(), version: version.to_string(), resource: "b".to_owned() };
+    let target = |version: usize| Target {
+        operation: "CREATE",
+        group: "a".to_owned(),
+        version: version.to_string(),
+        resource: "b".to_owned(),
+    };
     let text = describe(&(0..7).map(target).collect::<Vec<_>>());
     assert!(text.starts_with("`CREATE a/0/b`, ") && text.ends_with("`CREATE a/4/b` and 2 more"), "{text}");
 }

@@ -105,7 +105,9 @@ fn meanwhile(binding: &Binding, state: &State) -> String {
     let kept = state.bindings.entry(&binding.name).and_then(|entry| entry.decision.in_force.as_ref());
     match (kept, binding.mode) {
         (Some(kept), _) => format!("until then {}.{} stays in force", kept.policy.id(), kept.policy.version()),
-        (None, Mode::Enforce) => "until then everything that this binding can govern is denied (PolicyUnavailable)".to_owned(),
+        (None, Mode::Enforce) => {
+            "until then everything that this binding can govern is denied (PolicyUnavailable)".to_owned()
+        }
         (None, _) => "until then nothing is decided".to_owned(),
     }
 }

@@ -47,9 +47,8 @@ fn create(change: &Change<'_>, state: &State) -> Result<Vec<String>, Refusal> {
 fn edited(change: &Change<'_>) -> Refusal {
     let name = change.name();
     let id = name.split_once('.').map_or(name, |(id, _)| id);
-    let message = format!(
-        "a published policy version never changes: publish `{id}.<next>` instead, and point the binding to it"
-    );
+    let message =
+        format!("a published policy version never changes: publish `{id}.<next>` instead, and point the binding to it");
     let mut refusal = invalid(&message, vec![format!("spec: differs from what was published as `{name}`")]);
     refusal.message = message;
     refusal

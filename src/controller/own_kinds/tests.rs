@@ -14,7 +14,14 @@ use crate::{
 };
 
 /// Sends a change through the envelope, as the API server would.
-fn send(state: &State, resource: &str, operation: &str, user: &str, object: &Json, old: &Json) -> Result<Vec<String>, Refusal> {
+fn send(
+    state: &State,
+    resource: &str,
+    operation: &str,
+    user: &str,
+    object: &Json,
+    old: &Json,
+) -> Result<Vec<String>, Refusal> {
     let (resource, sub) = resource.split_once('/').unwrap_or((resource, ""));
     let name = [object, old].into_iter().find_map(|object| object.pointer("/metadata/name")?.as_str());
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
@@ -57,20 +64,60 @@ fn policies_are_compiled_at_apply_and_never_edited() {
     let bad = |pointer: &str, new: Json| with(object("p.v2", policy_spec("v2")), pointer, new);
     for (what, operation, new, old, expected) in [
         ("good", "CREATE", good.clone(), Json::Null, "allowed"),
-        ("name", "CREATE", bad("/metadata/name", json!("q.v2")), Json::Null, "InvalidPolicy: policy `q.v2` is not acceptable: metadata.name: must be `p.v2`"),
-        ("expression", "CREATE", bad("/spec/rules/0/when", json!("signals.x == 1")), Json::Null, "InvalidPolicy: policy `p.v2` is not acceptable: spec.rules[0].when at 1:"),
-        ("unknown field", "CREATE", bad("/spec/extra", json!(1)), Json::Null, "InvalidPolicy: the spec cannot be read: spec: unknown field `extra`"),
-        ("published before with other content", "CREATE", object("p.v7", policy_spec("v7")), Json::Null, "InvalidPolicy: policy `p.v7` was published before"),
+        (
+            "name",
+            "CREATE",
+            bad("/metadata/name", json!("q.v2")),
+            Json::Null,
+            "InvalidPolicy: policy `q.v2` is not acceptable: metadata.name: must be `p.v2`",
+        ),
+        (
+            "expression",
+            "CREATE",
+            bad("/spec/rules/0/when", json!("signals.x == 1")),
+            Json::Null,
+            "InvalidPolicy: policy `p.v2` is not acceptable: spec.rules[0].when at 1:",
+        ),
+        (
+            "unknown field",
+            "CREATE",
+            bad("/spec/extra", json!(1)),
+            Json::Null,
+            "InvalidPolicy: the spec cannot be read: spec: unknown field `extra`",
+        ),
+        (
+            "published before with other content",
+            "CREATE",
+            object("p.v7", policy_spec("v7")),
+            Json::Null,
+            "InvalidPolicy: policy `p.v7` was published before",
+        ),
         ("labels", "UPDATE", bad("/metadata/labels", json!({"a": "b"})), good.clone(), "allowed"),
-        ("edit", "UPDATE", bad("/spec/rules/0/reason", json!("Other")), good.clone(), "InvalidPolicy: a published policy version never changes: publish `p.<next>` instead"),
+        (
+            "edit",
+            "UPDATE",
+            bad("/spec/rules/0/reason", json!("Other")),
+            good.clone(),
+            "InvalidPolicy: a published policy version never changes: publish `p.<next>` instead",
+        ),
         ("unused", "DELETE", Json::Null, good.clone(), "allowed"),
     ] {
         let outcome = send(&state, "policies", operation, "ann", &new, &old);
         assert!(words(&outcome).starts_with(expected), "{what}: {}", words(&outcome));
     }
-    let refused = send(&state, "policies", "CREATE", "ann", &bad("/spec/rules/0/when", json!("signals.x == 1 && 1")), &Json::Null);
+    let refused = send(
+        &state,
+        "policies",
+        "CREATE",
+        "ann",
+        &bad("/spec/rules/0/when", json!("signals.x == 1 && 1")),
+        &Json::Null,
+    );
     let causes = refused.unwrap_err().causes;
-    assert!(causes.iter().all(|(reason, message)| reason == FIELD && message.starts_with("spec.rules[0].when")), "{causes:?}");
+    assert!(
+        causes.iter().all(|(reason, message)| reason == FIELD && message.starts_with("spec.rules[0].when")),
+        "{causes:?}"
+    );
 }
 
 #[test]
@@ -128,17 +175,41 @@ fn bindings_are_checked_against_the_policy_that_they_want() {
     let digest = state.policies.find("p", "v3").unwrap().policy().unwrap().digest();
     for (what, spec, expected) in [
         ("good", v1(json!({"team": "a"})), "allowed"),
-        ("missing parameter", v1(json!({})), "InvalidPolicy: binding `b` is not acceptable: spec.params.team: is missing"),
+        (
+            "missing parameter",
+            v1(json!({})),
+            "InvalidPolicy: binding `b` is not acceptable: spec.params.team: is missing",
+        ),
         ("wrong type", v1(json!({"team": 1})), "InvalidPolicy: binding `b` is not acceptable: spec.params.team"),
-        ("unknown parameter", v1(json!({"team": "a", "x": 1})), "InvalidPolicy: binding `b` is not acceptable: spec.params.x"),
+        (
+            "unknown parameter",
+            v1(json!({"team": "a", "x": 1})),
+            "InvalidPolicy: binding `b` is not acceptable: spec.params.x",
+        ),
         ("guarded label", selector("team"), "allowed"),
         ("the name", selector("kubernetes.io/metadata.name"), "allowed"),
-        ("unguarded label", selector("mine"), "InvalidPolicy: binding `b` is not acceptable: spec.matchResources.namespaceSelector.matchLabels: label `mine` is not guarded"),
+        (
+            "unguarded label",
+            selector("mine"),
+            "InvalidPolicy: binding `b` is not acceptable: spec.matchResources.namespaceSelector.matchLabels: label `mine` is not guarded",
+        ),
         ("approved", pinned(digest), "allowed"),
-        ("other content approved", pinned(Digest::plain(b"x")), "InvalidPolicy: binding `b` is not acceptable: spec.policyRef.digest: policy `p.v3` has the digest"),
+        (
+            "other content approved",
+            pinned(Digest::plain(b"x")),
+            "InvalidPolicy: binding `b` is not acceptable: spec.policyRef.digest: policy `p.v3` has the digest",
+        ),
         ("unknown mode", binding_spec("v3", "Maybe"), "InvalidPolicy: the spec cannot be read: spec: unknown variant"),
-        ("policy comes later", binding_spec("v8", "Enforce"), "warned: policy `p.v8` does not exist yet: until then everything that this binding can govern is denied"),
-        ("in shadow, policy comes later", binding_spec("v8", "Audit"), "warned: policy `p.v8` does not exist yet: until then nothing is decided"),
+        (
+            "policy comes later",
+            binding_spec("v8", "Enforce"),
+            "warned: policy `p.v8` does not exist yet: until then everything that this binding can govern is denied",
+        ),
+        (
+            "in shadow, policy comes later",
+            binding_spec("v8", "Audit"),
+            "warned: policy `p.v8` does not exist yet: until then nothing is decided",
+        ),
         ("policy does not compile", binding_spec("v2", "Enforce"), "warned: policy `p.v2` does not compile"),
     ] {
         let outcome = send(&state, "policybindings", "CREATE", "ann", &object("b", spec), &Json::Null);
@@ -148,7 +219,9 @@ fn bindings_are_checked_against_the_policy_that_they_want() {
     let warned = words(&send(&state, "policybindings", "UPDATE", "ann", &later, &object("kept", v3())));
     assert_eq!(warned, "warned: policy `p.v8` does not exist yet: until then p.v3 stays in force");
     // failurePolicy Ignore
-    let create = |mode: &str| words(&send(&ignoring, "policybindings", "CREATE", "ann", &object("b", binding_spec("v3", mode)), &Json::Null));
+    let create = |mode: &str| {
+        words(&send(&ignoring, "policybindings", "CREATE", "ann", &object("b", binding_spec("v3", mode)), &Json::Null))
+    };
     assert!(create("Enforce").contains("FailurePolicyIgnore"), "{}", create("Enforce"));
     assert_eq!(create("Warn"), "allowed");
     // What changes nothing is never in the way.
@@ -174,12 +247,17 @@ fn an_enforce_binding_warns_of_what_is_not_enforced() {
          the chart's webhook rules"
     );
     assert_eq!(warned(&state, "Audit"), "allowed");
-    let once = with(once_spec("v3"), "/matchConstraints/resourceRules", json!([rule("apps", "deployments", &["CREATE"])]));
+    let once =
+        with(once_spec("v3"), "/matchConstraints/resourceRules", json!([rule("apps", "deployments", &["CREATE"])]));
     crate::controller::fixtures::pin_all(&mut state, vec![policy("v2", policy_spec("v2")), policy("v3", once)]);
     let bind = |state: &State| {
         words(&send(state, "policybindings", "CREATE", "ann", &object("b", binding_spec("v3", "Enforce")), &Json::Null))
     };
-    assert!(bind(&state).contains("CallerUnauthenticated") && bind(&state).contains("NotWatchable"), "{}", bind(&state));
+    assert!(
+        bind(&state).contains("CallerUnauthenticated") && bind(&state).contains("NotWatchable"),
+        "{}",
+        bind(&state)
+    );
     state.settings = Arc::new(Settings { accept_unauthenticated_once: true, ..Settings::default() });
     assert!(!bind(&state).contains("CallerUnauthenticated"), "{}", bind(&state));
 }
