@@ -7,6 +7,7 @@
 
 mod key;
 pub mod kinds;
+pub mod live;
 pub mod table;
 mod walk;
 
