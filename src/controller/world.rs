@@ -27,6 +27,10 @@ impl World for Controller {
         Self::kind(self, resource)
     }
 
+    fn faults(&self) -> Vec<String> {
+        Self::faults(self)
+    }
+
     fn admit_own<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {
         Box::pin(async move {
             let Some(view) = self.view() else {
