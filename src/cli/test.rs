@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+#[cfg(feature = "cluster")]
 pub(super) use case_file::PolicyTests;
 
 use super::{

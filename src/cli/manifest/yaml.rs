@@ -46,6 +46,8 @@ fn fault(error: &serde_saphyr::Error) -> Fault {
     let text = error.to_string();
     // The library ends its messages with the place, which stands in front here.
     let words = text.split(" at line ").next().unwrap_or(&text);
+    // It also speaks to programmers.
+    let words = words.split(", set DuplicateKeyPolicy").next().unwrap_or(words);
     (place, words.lines().next().unwrap_or_default().to_owned())
 }
 
