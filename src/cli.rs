@@ -6,6 +6,8 @@
 mod canonical;
 mod case;
 mod cel;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod completion;
 mod console;
 #[cfg(feature = "cluster")]
@@ -16,6 +18,7 @@ mod failure;
 #[cfg(feature = "cluster")]
 pub mod hook;
 mod input;
+mod keygen;
 mod kinds;
 mod manifest;
 mod policies;
@@ -24,6 +27,7 @@ mod reference;
 #[cfg(feature = "cluster")]
 pub mod serve;
 mod test;
+mod verify;
 
 use std::{
     ffi::OsString,
@@ -64,6 +68,8 @@ enum Command {
     Test(test::TestCommand),
     Cel(cel::CelCommand),
     Canonical(canonical::CanonicalCommand),
+    Verify(Box<verify::VerifyCommand>),
+    Keygen(keygen::KeygenCommand),
     Completion(completion::CompletionCommand),
     #[cfg(feature = "cluster")]
     Crds(crds::CrdsCommand),
@@ -90,6 +96,8 @@ impl Command {
             Self::Test(command) => command.run(io),
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
+            Self::Verify(command) => command.run(io),
+            Self::Keygen(command) => command.run(io),
             Self::Completion(command) => command.run(io),
             #[cfg(feature = "cluster")]
             Self::Crds(command) => command.run().map(|()| Exit::Yes).map_err(Failure::from),

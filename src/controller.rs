@@ -9,18 +9,22 @@ mod convert;
 pub mod coverage;
 pub mod currency;
 mod discovery;
+#[cfg(test)]
+mod fixtures;
 pub mod force;
 mod index;
 pub mod kinds;
 pub mod listing;
 mod namespaces;
 pub mod observed;
+pub mod own_kinds;
 mod pins;
 pub mod policies;
 pub mod replicas;
 mod settings;
 pub mod state;
 mod watch;
+mod world;
 
 use std::{sync::Arc, time::Instant};
 

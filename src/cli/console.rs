@@ -66,6 +66,7 @@ impl Paint {
 #[derive(Debug, Default)]
 pub(crate) struct Console {
     bytes: Vec<u8>,
+    complaints: String,
     colour: bool,
 }
 
@@ -82,7 +83,7 @@ impl Console {
     /// For standard output: in colour on a terminal, unless `NO_COLOR` is set (<https://no-color.org>).
     pub(crate) fn standard() -> Self {
         let asked_not_to = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { bytes: Vec::new(), colour: !asked_not_to && io::stdout().is_terminal() }
+        Self { colour: !asked_not_to && io::stdout().is_terminal(), ..Self::default() }
     }
 
     /// Whether a person reads along.
@@ -111,9 +112,10 @@ impl Console {
         self.put(Paint::Plain, text).end();
     }
 
-    /// A line `  name  value`, with names in a column of `width` characters.
-    pub(crate) fn field(&mut self, width: usize, name: &str, value: impl Display) {
-        self.put(Paint::Faint, format!("  {name:width$}  ")).put(Paint::Plain, value).end();
+    /// A line for standard error: a part of the answer that must not stand among the bytes of standard output.
+    pub(crate) fn complain(&mut self, text: impl Display) {
+        self.complaints.push_str(&clean(&text.to_string()));
+        self.complaints.push('\n');
     }
 
     /// Bytes as they are: a signed envelope, canonical JSON, a shell script.
@@ -135,6 +137,8 @@ impl Console {
     /// # Errors
     /// Standard output cannot be written, for example because a disk is full.
     pub(crate) fn finish(self) -> Result<(), Failure> {
+        // Nobody may be there to read it.
+        let _ = io::stderr().lock().write_all(self.complaints.as_bytes());
         let mut out = io::stdout().lock();
         match out.write_all(&self.bytes).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {

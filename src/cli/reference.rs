@@ -10,7 +10,7 @@ use clap::{Arg, ArgAction, Command};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, Io, canonical, cel, console::Answer, definition, evaluate, test};
+use super::{Exit, Failure, Io, canonical, cel, console::Answer, definition, evaluate, keygen, test, verify};
 use crate::api::API_VERSION;
 
 /// Print the command reference, or write it and the JSON Schemas into a folder.
@@ -50,8 +50,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("canonical-result", answer::<canonical::CanonicalResult>()),
         ("cel-result", answer::<cel::CelResult>()),
         ("evaluate-result", answer::<evaluate::EvaluateResult>()),
+        ("keygen-result", answer::<keygen::KeygenResult>()),
         ("test-cases", plain::<test::PolicyTests>("Test cases of policies, read by `writ test`.")),
         ("test-result", answer::<test::TestResult>()),
+        ("verify-result", answer::<verify::VerifyResult>()),
     ]
 }
 
@@ -129,7 +131,14 @@ fn usage(command: &Command, path: &[&str]) -> String {
         if argument.is_required_set() { format!(" <{name}>{many}") } else { format!(" [{name}]{many}") }
     });
     let inner = if command.has_subcommands() { " <COMMAND>" } else { "" };
-    format!("{} [OPTIONS]{}{inner}", path.join(" "), positional.collect::<String>())
+    let required = command.get_arguments().filter(|argument| argument.is_required_set() && !argument.is_positional());
+    let required = required.map(|argument| {
+        let value =
+            argument.get_value_names().and_then(<[_]>::first).map(|value| format!(" <{value}>")).unwrap_or_default();
+        format!(" --{}{value}", argument.get_long().unwrap_or_default())
+    });
+    let options = if command.get_opts().any(is_shown) { " [OPTIONS]" } else { "" };
+    format!("{}{options}{}{}{inner}", path.join(" "), required.collect::<String>(), positional.collect::<String>())
 }
 
 fn is_shown(argument: &Arg) -> bool {

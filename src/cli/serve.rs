@@ -3,7 +3,6 @@
 mod cluster;
 mod gate;
 mod keys;
-mod own;
 mod standalone;
 mod store;
 
@@ -239,7 +238,7 @@ impl Start {
             }
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
-                let world = cluster::ClusterWorld::start(&client, self.settings(), &metrics, &shutdown);
+                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
                 let (store, id) = self.from_cluster(&client, &gate).await;
                 (world, store, id)
             }

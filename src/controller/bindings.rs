@@ -38,8 +38,8 @@ pub struct Bindings {
 pub struct BindingChanges {
     /// Names of bindings to decide anew.
     pub changed: Vec<String>,
-    /// Whether a binding is gone.
-    pub removed: bool,
+    /// Whether a binding is new, gone, or has another spec than before.
+    pub spec: bool,
     /// Whether a stored status differs.
     pub status: bool,
 }
@@ -50,13 +50,13 @@ impl Bindings {
         let mut changes = BindingChanges::default();
         match update {
             Update::Set(object) => self.set(object, guarded, &mut changes),
-            Update::Remove(object) => changes.removed = self.entries.remove(&object.name).is_some(),
+            Update::Remove(object) => changes.spec = self.entries.remove(&object.name).is_some(),
             Update::Replace(objects) => {
                 let kept: std::collections::BTreeSet<&str> =
                     objects.iter().map(|object| object.name.as_str()).collect();
                 let before = self.entries.len();
                 self.entries.retain(|name, _| kept.contains(name.as_str()));
-                changes.removed = self.entries.len() < before;
+                changes.spec = self.entries.len() < before;
                 for object in objects {
                     self.set(object, guarded, &mut changes);
                 }
@@ -70,6 +70,7 @@ impl Bindings {
         let entry = self.entries.get_mut(&object.name).filter(|entry| entry.seen.uid == object.seen.uid);
         let Some(entry) = entry else {
             let entry = read(object, status, None, guarded);
+            changes.spec = true;
             changes.changed.push(entry.binding.name.clone());
             self.entries.insert(entry.binding.name.clone(), Arc::new(entry));
             return;
@@ -77,6 +78,7 @@ impl Bindings {
         if entry.seen.generation != object.seen.generation {
             let decision = entry.decision.clone();
             *entry = Arc::new(read(object, status, Some(decision), guarded));
+            changes.spec = true;
             changes.changed.push(entry.binding.name.clone());
             return;
         }

@@ -1,7 +1,10 @@
 //! Everything the controller knows, as plain values: changes go in, and out comes what is to be published. Nothing here
 //! talks to anybody.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     bindings::Bindings,
@@ -13,8 +16,9 @@ use super::{
     settings::Settings,
 };
 use crate::{
+    api::RuleOperation,
     digest::Digest,
-    policy::Policy,
+    policy::{CompiledReplay, Policy, ResourcePattern},
     policy_set::{Bound, PolicySet},
 };
 
@@ -31,6 +35,8 @@ pub struct State {
     pub kinds: Arc<Kinds>,
     /// The webhook configurations of this installation.
     pub installed: Arc<Installed>,
+    /// What the ledger is known to hold, also for policies that were deleted.
+    pub pinned: Arc<BTreeMap<String, Digest>>,
     /// Bindings to decide anew.
     undecided: BTreeSet<String>,
     /// Policies whose bindings are to be decided anew.
@@ -49,6 +55,7 @@ impl State {
             bindings: Bindings::default(),
             kinds: Arc::default(),
             installed: Arc::default(),
+            pinned: Arc::default(),
             undecided: BTreeSet::new(),
             changed_policies: BTreeSet::new(),
             set_is_old: true,
@@ -67,12 +74,27 @@ impl State {
     /// Bindings changed.
     pub fn update_bindings(&mut self, update: Update<Observed>) {
         let changes = self.bindings.apply(update, &self.settings.guarded_labels);
-        self.set_is_old |= changes.removed || !changes.changed.is_empty();
+        self.set_is_old |= changes.spec;
         self.undecided.extend(changes.changed);
+    }
+
+    /// The ledger was read.
+    pub fn load_ledger(&mut self, pinned: &[(String, Digest)]) {
+        self.pinned = Arc::new(pinned.iter().cloned().collect());
     }
 
     /// The ledger answered.
     pub fn update_pin(&mut self, name: &str, digest: Digest, pin: Pin) {
+        let pinned = match pin {
+            Pin::Pinned => Some(digest),
+            Pin::Conflict(before) => Some(before),
+            Pin::Unanswered | Pin::Failed(_) => None,
+        };
+        if let Some(pinned) = pinned
+            && self.pinned.get(name) != Some(&pinned)
+        {
+            Arc::make_mut(&mut self.pinned).insert(name.to_owned(), pinned);
+        }
         if self.policies.pinned(name, digest, pin) {
             self.changed_policies.insert(name.to_owned());
         }
@@ -103,6 +125,34 @@ impl State {
     #[must_use]
     pub fn policy_set(&self) -> PolicySet {
         PolicySet::build(self.bounds())
+    }
+
+    /// What a `Once` policy names, wildcards aside, that cannot be watched.
+    #[must_use]
+    pub fn unwatchable(&self, policy: &Policy) -> Vec<String> {
+        if !matches!(policy.replay(), CompiledReplay::Once { .. }) {
+            return Vec::new();
+        }
+        let mut found = BTreeSet::new();
+        for matcher in policy.matchers() {
+            // A use that ends with its answer, as DELETE and CONNECT do, is never looked up in the history.
+            let is_looked_up =
+                |operation: &RuleOperation| !matches!(operation, RuleOperation::Delete | RuleOperation::Connect);
+            if !matcher.operations().iter().any(is_looked_up) {
+                continue;
+            }
+            for group in matcher.groups().iter().filter(|group| *group != "*") {
+                for resource in matcher.resources().iter().filter_map(ResourcePattern::resource) {
+                    let is_unwatchable = |version: &&String| self.kinds.unwatchable(group, version, resource);
+                    let versions = matcher.versions().iter().filter(is_unwatchable);
+                    found.extend(versions.map(|version| match group.as_str() {
+                        "" => format!("`{version}/{resource}`"),
+                        group => format!("`{group}/{version}/{resource}`"),
+                    }));
+                }
+            }
+        }
+        found.into_iter().collect()
     }
 
     /// Policies whose pin is not known yet, so that nothing can be said about their bindings.

@@ -3,7 +3,6 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
-use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Config,
@@ -12,15 +11,13 @@ use kube::{
 
 use super::store::{Opened, machine_clock};
 use crate::{
-    admission::{GroupVersionResource, Request},
+    clock::SystemClock,
     controller::{Controller, Settings},
     keyring::Keyring,
     ledger::ConfigMapLedger,
     metrics::Metrics,
     replay::{self, ApiHistory, ClaimService, ConfigMapStore, Quota, Terms},
-    runtime::{KindFacts, NamespaceFacts, Refusal, Snapshot, World, WorldError},
-    shutdown::Shutdown,
-    time::Timestamp,
+    shutdown::{Phase, Shutdown},
 };
 
 /// How often claims that are due are ended.
@@ -87,51 +84,23 @@ async fn tend(claims: Arc<ClaimService>) {
     }
 }
 
-/// The world of a replica in a cluster.
-pub(super) struct ClusterWorld {
-    pub(super) controller: Arc<Controller>,
-}
-
-impl ClusterWorld {
-    /// Starts the controller.
-    pub(super) fn start(client: &Client, settings: Settings, metrics: &Metrics, shutdown: &Shutdown) -> Arc<Self> {
-        let ledger = Arc::new(ConfigMapLedger::new(client.clone(), &settings.namespace));
-        let clock = Arc::new(crate::clock::SystemClock);
-        let controller = Controller::new(client.clone(), settings, ledger, clock, metrics.controller.clone());
-        let (running, until) = (Arc::clone(&controller), shutdown.clone());
-        tokio::spawn(async move {
-            if let Err(error) = running.run(&until).await {
-                // Nothing new would be learnt any more: end, so that the process is started anew.
-                tracing::error!(error = %error, "the controller ended");
-                until.advance(crate::shutdown::Phase::Stopping);
-            }
-        });
-        Arc::new(Self { controller })
-    }
-}
-
-impl World for ClusterWorld {
-    fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.controller.snapshot()
-    }
-
-    fn is_current(&self, now: Timestamp) -> bool {
-        self.controller.is_current(now)
-    }
-
-    fn namespace<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Arc<NamespaceFacts>, WorldError>> {
-        Box::pin(self.controller.namespace(name))
-    }
-
-    fn kind(&self, resource: &GroupVersionResource) -> KindFacts {
-        self.controller.kind(resource)
-    }
-
-    fn faults(&self) -> Vec<String> {
-        self.controller.faults()
-    }
-
-    fn admit_own<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {
-        Box::pin(std::future::ready(super::own::admit(request)))
-    }
+/// Starts the controller: what it knows is the world of this replica.
+pub(super) fn controller(
+    client: &Client,
+    settings: Settings,
+    metrics: &Metrics,
+    shutdown: &Shutdown,
+) -> Arc<Controller> {
+    let ledger = Arc::new(ConfigMapLedger::new(client.clone(), &settings.namespace));
+    let controller =
+        Controller::new(client.clone(), settings, ledger, Arc::new(SystemClock), metrics.controller.clone());
+    let (running, until) = (Arc::clone(&controller), shutdown.clone());
+    tokio::spawn(async move {
+        if let Err(error) = running.run(&until).await {
+            // Nothing new would be learnt any more: end, so that the process is started anew.
+            tracing::error!(error = %error, "the controller ended");
+            until.advance(Phase::Stopping);
+        }
+    });
+    controller
 }

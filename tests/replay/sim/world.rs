@@ -64,7 +64,7 @@ pub(super) enum Event {
     Arrive,
     Again { user: u64, attempt: u64, request: Box<ClaimRequest> },
     Execute { call: CallId, step: u64, op: Op, reply_lost: bool },
-    Reply { call: CallId, step: u64, result: Result, stamp: Option<(u64, Duration)> },
+    Reply { call: CallId, step: u64, result: Box<Result>, stamp: Option<(u64, Duration)> },
     Timeout(CallId),
     Answer { user: u64, attempt: u64, allowed: bool, epochs: Vec<(Fingerprint, u64)>, decided_at: u64 },
     Commit(u64),
@@ -149,7 +149,7 @@ impl World {
             Event::Arrive => {}
             Event::Again { user, attempt, request } => self.start_claim(*request, user, attempt, false),
             Event::Execute { call, step, op, reply_lost } => self.execute(call, step, op, reply_lost),
-            Event::Reply { call, step, result, stamp } => self.reply(call, step, result, stamp),
+            Event::Reply { call, step, result, stamp } => self.reply(call, step, *result, stamp),
             Event::Timeout(call) => self.timed_out(call),
             Event::Answer { user, attempt, allowed, epochs, decided_at } => {
                 self.answer(user, attempt, allowed, epochs, decided_at);
