@@ -73,6 +73,15 @@ pub(super) struct Synced {
     pub(super) discovered: bool,
     pub(super) ledger: bool,
     pub(super) pins: bool,
+    pub(super) mutating: bool,
+    pub(super) validating: bool,
+}
+
+impl Synced {
+    /// Whether it is known what the webhooks send.
+    pub(super) fn hooks(self) -> bool {
+        self.mutating && self.validating
+    }
 }
 
 /// Lists that the watches have not reached yet.
@@ -192,10 +201,12 @@ impl Index {
                 self.changed(now, "kind");
             }
             Change::Mutating(update) => {
+                self.synced.mutating = true;
                 Arc::make_mut(&mut self.state.installed).mutating = single(update);
                 self.changed(now, "webhook");
             }
             Change::Validating(update) => {
+                self.synced.validating = true;
                 Arc::make_mut(&mut self.state.installed).validating = single(update);
                 self.changed(now, "webhook");
             }
