@@ -55,6 +55,25 @@ crds: ## Write the CRDs and the chart's copies from the types
 	@cargo run --quiet -- crds --dir crds
 	@cargo run --quiet -- crds --chart --dir charts/writ/templates/crds
 
+# The program as it is in the image: one static file. Its own build directory, so that nothing else is built anew.
+TARGET = $(shell rustc -vV | sed -n 's/^host: //p')
+PROGRAM = target/$(TARGET)/release/writ
+VERSION = $(shell sed -n 's/^appVersion: *//p' charts/writ/Chart.yaml)
+IMAGE = target/writ-image.tar
+
+.PHONY: program
+program: ## Build the static release program (target/TARGET/release/writ)
+	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --bin writ --target $(TARGET)
+
+.PHONY: image
+image: program ## Make the image from the Containerfile, as an OCI archive: target/writ-image.tar
+	@if [ ! $(IMAGE) -nt $(PROGRAM) ] || [ ! $(IMAGE) -nt Containerfile ]; then \
+	  $(CLUSTER) image $(PROGRAM) writ.dev/writ:$(VERSION) --output $(IMAGE) --containerfile Containerfile; fi
+
+.PHONY: demo
+demo: setup $(if $(NODE),image,program) ## Writ's main job on a real Kubernetes, told and checked step by step (with root: with real pods)
+	@cargo run --quiet --example demo -- --program $(PROGRAM) $(if $(NODE),--image $(IMAGE))
+
 .PHONY: kinds kinds-check
 kinds: ## Regenerate tests/vectors/kinds.json, an object of every built-in kind, from Kubernetes' own tests
 	@mkdir -p target tests/vectors
