@@ -118,7 +118,6 @@ impl Replica {
         Api::all_with(self.client.clone(), &ApiResource::erase::<PolicyBinding>(&()))
     }
 
-
     pub(crate) fn create_policy(&self, id: &str, version: &str, reason: &str) -> Result<()> {
         let object = policy(id, version, reason);
         self.call(self.policies().create(&PostParams::default(), &object)).map(|_| ())
