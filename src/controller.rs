@@ -3,17 +3,23 @@
 //!
 //! One task owns the state ([`state::State`]); everything else only reports to it or reads what it published.
 
+mod apply;
 pub mod bindings;
 mod check;
+pub mod conditions;
 mod convert;
 pub mod coverage;
 pub mod currency;
 mod discovery;
+pub mod events;
 #[cfg(test)]
 mod fixtures;
 pub mod force;
+mod heartbeat;
 mod index;
 pub mod kinds;
+mod leader;
+pub mod lease;
 pub mod listing;
 mod namespaces;
 pub mod observed;
@@ -23,10 +29,14 @@ pub mod policies;
 pub mod replicas;
 mod settings;
 pub mod state;
+pub mod status;
 mod watch;
 mod world;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use arc_swap::ArcSwapOption;
 use k8s_openapi::api::{
@@ -56,7 +66,9 @@ pub use crate::{
     runtime::{KindFacts, NamespaceFacts, Snapshot, WorldError},
 };
 use currency::{Currency, Moment};
+use events::{Events, Notice};
 use index::{Change, Index, Restarts, Synced};
+use lease::Leadership;
 use ledger::{Ledger, Pin};
 use namespaces::Namespaces;
 use replicas::{Replicas, Report};
@@ -65,6 +77,8 @@ use watch::Watch;
 
 /// How many changes may wait for the index.
 const WAITING_CHANGES: usize = 1024;
+/// How long a replica that stops may take to give back the lease and remove its report.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// Everything that was known at one time.
 #[derive(Debug)]
@@ -92,7 +106,11 @@ pub struct Controller {
     namespaces: Namespaces,
     currency: Currency,
     replicas: Replicas,
-    nudges: Notify,
+    leadership: Leadership,
+    events: Events,
+    notices: Mutex<Option<mpsc::Receiver<Notice>>>,
+    status_nudges: Notify,
+    report_nudges: Notify,
 }
 
 impl Controller {
@@ -105,6 +123,7 @@ impl Controller {
         clock: Arc<dyn Clock>,
         metrics: ControllerMetrics,
     ) -> Arc<Self> {
+        let (events, notices) = Events::new(metrics.clone());
         Arc::new(Self {
             client,
             settings: Arc::new(settings),
@@ -115,7 +134,11 @@ impl Controller {
             namespaces: Namespaces::default(),
             currency: Currency::default(),
             replicas: Replicas::default(),
-            nudges: Notify::new(),
+            leadership: Leadership::default(),
+            events,
+            notices: Mutex::new(Some(notices)),
+            status_nudges: Notify::new(),
+            report_nudges: Notify::new(),
         })
     }
 
@@ -129,7 +152,12 @@ impl Controller {
             () = shutdown.reached(Phase::Stopping) => None,
             ended = tasks.join_next() => Some(ended),
         };
-        tasks.abort_all();
+        tasks.shutdown().await;
+        let farewell = async {
+            leader::release(self).await;
+            heartbeat::retire(self).await;
+        };
+        let _ = tokio::time::timeout(FAREWELL, farewell).await;
         match ended {
             None => Ok(()),
             Some(Some(Err(error))) => Err(TaskError(error.to_string())),
@@ -147,6 +175,14 @@ impl Controller {
         tasks.spawn(check::run(Arc::clone(self), sender.clone()));
         tasks.spawn(Arc::clone(self).read_ledger(sender));
         tasks.spawn(Index::new(Arc::clone(self), receiver, restarts).run());
+        tasks.spawn(leader::run(Arc::clone(self)));
+        tasks.spawn(heartbeat::run(Arc::clone(self)));
+        tasks.spawn(apply::run(Arc::clone(self)));
+        let notices = self.notices.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(notices) = notices {
+            let (client, replica) = (self.client.clone(), self.settings.replica.clone());
+            tasks.spawn(events::run(client, replica, self.metrics.clone(), notices));
+        }
         tasks
     }
 
@@ -205,7 +241,7 @@ impl Controller {
                 }
                 Err(error) => tracing::warn!(error = %error, "the ledger could not be read, trying again"),
             }
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     }
 
@@ -269,6 +305,18 @@ impl Controller {
         faults
     }
 
+    /// Tells people by Kubernetes Events.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.events
+    }
+
+    /// Whether this replica writes status now.
+    #[must_use]
+    pub fn is_leader(&self) -> bool {
+        self.leadership.is_held(Instant::now())
+    }
+
     // ---- what the tasks share
 
     fn publish(&self, view: View) {
@@ -318,7 +366,12 @@ impl Controller {
 
     /// Something changed that status or reports may depend on.
     fn nudge(&self) {
-        self.nudges.notify_one();
+        self.status_nudges.notify_one();
+        self.report_nudges.notify_one();
+    }
+
+    fn nudge_status(&self) {
+        self.status_nudges.notify_one();
     }
 
     fn moment(&self) -> Result<Moment, ClockError> {

@@ -4,8 +4,10 @@
 //! is refused even after the first one was deleted. Only the controller pins, and only what is stored.
 
 mod configmap;
+mod file;
 
 pub use configmap::ConfigMapLedger;
+pub use file::FileLedger;
 
 use futures::future::BoxFuture;
 

@@ -64,6 +64,12 @@ impl Plan {
         Self { exclusions, own_key: own_key.to_owned(), status_owned }
     }
 
+    /// The id of this plan, with nothing left to the server.
+    #[must_use]
+    pub fn id(&self) -> ProjectionId {
+        ProjectionId { status_owned: self.status_owned, absent: 0 }
+    }
+
     /// The projection of an object that is attested now.
     #[must_use]
     pub fn project(&self, object: &Value<'_>) -> Projection {
@@ -75,7 +81,7 @@ impl Plan {
                 absent |= 1 << bit;
             }
         }
-        self.project_as(object, ProjectionId { status_owned: self.status_owned, absent })
+        self.project_as(object, ProjectionId { absent, ..self.id() })
     }
 
     /// The projection of an object by the rules under which it was attested before.
@@ -105,7 +111,7 @@ impl Plan {
     #[must_use]
     pub fn is_same(&self, object: &Value<'_>, old: &Value<'_>) -> bool {
         // Fields left to the server are not skipped here: an update that leaves one out is compared as it stands.
-        let id = ProjectionId { status_owned: self.status_owned, absent: 0 };
+        let id = self.id();
         self.project_as(object, id).digest == self.project_as(old, id).digest
     }
 

@@ -3,6 +3,8 @@
 //! A control plane alone, so no pods: the hooks run as the program itself, under the chart's own service accounts.
 #![expect(clippy::indexing_slicing, reason = "a JSON value is indexed, which answers null and never panics")]
 
+#[path = "chart_cluster/coverage.rs"]
+mod coverage;
 #[path = "chart_cluster/definitions.rs"]
 mod definitions;
 #[path = "harness/harness.rs"]

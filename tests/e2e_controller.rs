@@ -12,5 +12,7 @@ mod in_force;
 mod proxy;
 #[path = "e2e_controller/scale.rs"]
 mod scale;
+#[path = "e2e_controller/status.rs"]
+mod status;
 #[path = "e2e_controller/support.rs"]
 mod support;

@@ -35,6 +35,8 @@ pub enum Reason {
     SignatureInvalid,
     /// The attestation names a key that is not in the keyring.
     KeyUnknown,
+    /// The attestation names its key by a short id that more than one key has.
+    KeyAmbiguous,
     /// The signing key is outside its validity window.
     KeyInactive,
     /// The attestation's time to be admitted is over.
@@ -134,6 +136,7 @@ impl Reason {
         Self::AttestationTooLarge,
         Self::SignatureInvalid,
         Self::KeyUnknown,
+        Self::KeyAmbiguous,
         Self::KeyInactive,
         Self::AttestationExpired,
         Self::AttestationNotYetValid,
@@ -195,6 +198,7 @@ impl Reason {
             Self::AttestationTooLarge => "AttestationTooLarge",
             Self::SignatureInvalid => "SignatureInvalid",
             Self::KeyUnknown => "KeyUnknown",
+            Self::KeyAmbiguous => "KeyAmbiguous",
             Self::KeyInactive => "KeyInactive",
             Self::AttestationExpired => "AttestationExpired",
             Self::AttestationNotYetValid => "AttestationNotYetValid",

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// How long one list may take: longer than that, and the proof would be old when it is made.
-const LIST_LIMIT: Duration = Duration::from_secs(4);
+const LIST_LIMIT: Duration = Duration::from_secs(3);
 /// The pause after a list that failed, so that a replica decides soon after the API server is back.
 const RETRY: Duration = Duration::from_millis(500);
 /// Objects in one page: what bounds the memory for it.

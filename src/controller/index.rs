@@ -73,6 +73,15 @@ pub(super) struct Synced {
     pub(super) discovered: bool,
     pub(super) ledger: bool,
     pub(super) pins: bool,
+    pub(super) mutating: bool,
+    pub(super) validating: bool,
+}
+
+impl Synced {
+    /// Whether it is known what the webhooks send.
+    pub(super) fn hooks(self) -> bool {
+        self.mutating && self.validating
+    }
 }
 
 /// Lists that the watches have not reached yet.
@@ -192,10 +201,12 @@ impl Index {
                 self.changed(now, "kind");
             }
             Change::Mutating(update) => {
+                self.synced.mutating = true;
                 Arc::make_mut(&mut self.state.installed).mutating = single(update);
                 self.changed(now, "webhook");
             }
             Change::Validating(update) => {
+                self.synced.validating = true;
                 Arc::make_mut(&mut self.state.installed).validating = single(update);
                 self.changed(now, "webhook");
             }
@@ -297,7 +308,8 @@ impl Index {
         }
         let Some(pending) = &self.pending else { return };
         let listings = &pending.listings;
-        let Some((what, restart)) = self.behind(listings) else {
+        let behind = self.behind(listings);
+        if behind.is_empty() {
             self.controller.confirm_current(listings.as_of);
             let versions =
                 [&listings.policies, &listings.bindings, &listings.namespaces].map(|list| list.resource_version);
@@ -306,39 +318,40 @@ impl Index {
             }
             self.pending = None;
             return;
-        };
+        }
         if Instant::now() < pending.overdue() {
             return;
         }
+        let what = behind.iter().map(|(what, _)| what.as_str()).collect::<Vec<_>>().join(", ");
         if pending.restarted {
-            tracing::error!(object = %what, "the watch stays behind the API server: not current");
+            tracing::error!(behind = %what, "the watch stays behind the API server: not current");
             self.controller.currency.refute(what);
             self.pending = None;
         } else {
-            tracing::warn!(object = %what, "the watch is behind the API server: starting it anew");
-            restart.notify_one();
+            tracing::warn!(behind = %what, "the watch is behind the API server: starting it anew");
+            behind.iter().for_each(|(_, restart)| restart.notify_one());
             if let Some(pending) = &mut self.pending {
                 pending.restarted = true;
             }
         }
     }
 
-    /// What the watches have not reached, and which of them to start anew.
-    fn behind(&self, listings: &Listings) -> Option<(String, &Arc<Notify>)> {
+    /// What the watches have not reached, and what starts each of these anew.
+    fn behind(&self, listings: &Listings) -> Vec<(String, &Arc<Notify>)> {
         let [gone_policies, gone_bindings, gone_namespaces] = &self.gone;
         let policies = self.state.policies.iter().map(|entry| (entry.name.as_str(), &entry.seen));
-        if let Some(name) = difference(&listings.policies, policies, gone_policies, Compare::Generation) {
-            return Some((format!("policy `{name}`"), &self.restarts.policies));
-        }
+        let policy = difference(&listings.policies, policies, gone_policies, Compare::Generation);
         let bindings = self.state.bindings.iter().map(|entry| (entry.binding.name.as_str(), &entry.seen));
-        if let Some(name) = difference(&listings.bindings, bindings, gone_bindings, Compare::Generation) {
-            return Some((format!("binding `{name}`"), &self.restarts.bindings));
-        }
-        let namespaces = self.controller.namespaces.with_seen(|entries| {
+        let binding = difference(&listings.bindings, bindings, gone_bindings, Compare::Generation);
+        let namespace = self.controller.namespaces.with_seen(|entries| {
             let seen = entries.iter().map(|(name, entry)| (name.as_str(), &entry.seen));
             difference(&listings.namespaces, seen, gone_namespaces, Compare::ResourceVersion)
         });
-        namespaces.map(|name| (format!("namespace `{name}`"), &self.restarts.namespaces))
+        let Restarts { policies, bindings, namespaces } = &self.restarts;
+        [("policy", policy, policies), ("binding", binding, bindings), ("namespace", namespace, namespaces)]
+            .into_iter()
+            .filter_map(|(kind, name, restart)| name.map(|name| (format!("{kind} `{name}`"), restart)))
+            .collect()
     }
 }
 

@@ -45,9 +45,12 @@ impl Walk<'_> {
             Value::Object(object) => self.write_object(path, object, root, out),
             Value::Array(items) => {
                 let _ = out.write_all(b"[");
-                for item in items {
-                    self.write(&join(path, "[]"), item, root, out);
-                    let _ = out.write_all(b",");
+                for (index, item) in items.iter().enumerate() {
+                    let _ = out.write_all(if index > 0 { b"," } else { b"" });
+                    // An element of which nothing remains keeps its place.
+                    if !self.write(&join(path, "[]"), item, root, out) {
+                        let _ = out.write_all(b"null");
+                    }
                 }
                 let _ = out.write_all(b"]");
                 true

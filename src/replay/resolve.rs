@@ -20,7 +20,7 @@ pub const SWEEP_EVERY: Duration = Duration::from_secs(10);
 pub const OWNER_FIRST: Duration = Duration::from_secs(5);
 
 /// Claims that one pass ends at the same time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 32;
 
 /// How long ending one claim may take.
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);

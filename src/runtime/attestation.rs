@@ -51,8 +51,9 @@ pub(super) fn statement(
     }
 }
 
-/// What an attestation on this request must say.
-pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, projection: &Projection) -> Expected {
+/// What an attestation on this request must say. Which fields were left to the server is the attestation's word, and
+/// the digest holds it to that; whether `status` is left out is ours.
+pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, attested: ProjectionId) -> Expected {
     let request = case.call.request;
     Expected {
         cluster_id: runtime.cluster_id.clone(),
@@ -76,7 +77,7 @@ pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, projection: &Projecti
         generate_name: text_at(case.object.as_ref(), &["metadata", "generateName"]).to_owned(),
         old_object: old_object(case),
         dry_run: request.dry_run,
-        projection: projection.id.to_string(),
+        projection: ProjectionId { absent: attested.absent, ..case.plan.id() }.to_string(),
     }
 }
 
@@ -102,11 +103,10 @@ fn user(case: &Case<'_>) -> attest::User {
 fn old_object(case: &Case<'_>) -> Option<attest::OldObject> {
     let old = case.old.as_ref()?;
     // The stored object is complete: nothing is left to the server.
-    let id = ProjectionId { absent: 0, ..case.plan.project(old).id };
     Some(attest::OldObject {
         uid: text_at(Some(old), &["metadata", "uid"]).to_owned(),
         resource_version: text_at(Some(old), &["metadata", "resourceVersion"]).to_owned(),
-        digest: case.plan.project_as(old, id).digest,
+        digest: case.plan.project_as(old, case.plan.id()).digest,
     })
 }
 

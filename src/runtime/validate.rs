@@ -155,13 +155,7 @@ impl Runtime {
         let id: ProjectionId = statement.predicate.projection.parse().map_err(unknown)?;
         let object = case.object.as_ref().ok_or_else(missing)?;
         let projection = case.plan.project_as(object, id);
-        if id.status_owned != case.plan.project(object).id.status_owned {
-            return Err(Refusal::new(
-                Reason::ProjectionMismatch,
-                "the attestation covers another part of the object: try again",
-            ));
-        }
-        check_binding(statement, &attestation::expected(self, case, &projection)).map_err(|mismatch| {
+        check_binding(statement, &attestation::expected(self, case, id)).map_err(|mismatch| {
             let message = format!(
                 "the attestation on the object is not for this request: {mismatch}; send the request again without it"
             );

@@ -94,6 +94,18 @@ fn webhooks_fail_closed_and_are_not_evaded_by_labels() -> Result<()> {
 }
 
 #[test]
+fn only_the_value_opens_the_governing_webhooks() -> Result<()> {
+    for (arguments, expected) in [(&[][..], "Fail"), (&["--set=failurePolicy=Ignore"], "Ignore")] {
+        let objects = objects(arguments)?;
+        for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+            let governed = webhook(&objects, kind, "governed.writ.dev")?;
+            ensure!(text(governed, "failurePolicy") == expected, "{governed}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn every_webhook_leaves_the_break_glass_group_alone() -> Result<()> {
     for (group, conditions) in [("writ:break-glass", 1), ("", 0)] {
         let objects = objects(&["--set", &format!("breakGlass.group={group}")])?;

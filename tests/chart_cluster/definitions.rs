@@ -3,6 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
+use super::harness::{Minor, Options};
 use super::installed::{Installed, shared};
 
 fn policy() -> Value {
@@ -185,5 +186,15 @@ fn every_example_is_accepted() -> Result<()> {
         }
     }
     ensure!(examples == 4, "{examples} examples");
+    Ok(())
+}
+
+#[test]
+fn the_previous_minor_takes_everything_too() -> Result<()> {
+    let installed = Installed::on(Options::default().minor(Minor::Previous))?;
+    // Answers once each protecting policy refuses what it is there for.
+    installed.install(&[])?;
+    create(&installed, &policy())?.ok()?;
+    create(&installed, &binding())?.ok()?;
     Ok(())
 }

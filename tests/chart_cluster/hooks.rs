@@ -361,3 +361,27 @@ fn accounts_may_what_they_need_and_no_more() -> Result<()> {
     }
     Ok(())
 }
+
+/// Threat 46: claims wait behind the requests that wait for claims.
+#[test]
+fn requests_of_writ_have_a_priority_level_of_their_own() -> Result<()> {
+    let installed = shared()?;
+    let uid = |kind: &str| -> Result<String> {
+        installed.root(&["get", kind, "writ", "--output=jsonpath={.metadata.uid}"], "")
+    };
+    let (schema, level) = (uid("flowschema")?, uid("prioritylevelconfiguration")?);
+    let ask = |user: &str| -> Result<String> {
+        let client = installed.cluster.client_as("kube-apiserver", user, &["system:serviceaccounts"])?;
+        Ok(client.get("/api/v1/namespaces/writ/configmaps")?.headers.to_lowercase())
+    };
+    let own = format!("system:serviceaccount:{NAMESPACE}:writ");
+    wait_until("the flow schema", SOON, || {
+        let headers = ask(&own)?;
+        let found = headers.contains(&format!("x-kubernetes-pf-flowschema-uid: {schema}"))
+            && headers.contains(&format!("x-kubernetes-pf-prioritylevel-uid: {level}"));
+        Ok(found.then_some(()))
+    })?;
+    let other = ask(&format!("system:serviceaccount:{NAMESPACE}:writ-hooks"))?;
+    ensure!(!other.contains(&schema) && other.contains("x-kubernetes-pf-flowschema-uid"), "{other}");
+    Ok(())
+}

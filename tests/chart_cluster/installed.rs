@@ -61,7 +61,12 @@ pub(crate) fn shared() -> Result<&'static Installed> {
 impl Installed {
     /// Only the namespace and the people.
     pub(crate) fn bare() -> Result<Self> {
-        let cluster = Cluster::control_plane(Options::default())?;
+        Self::on(Options::default())
+    }
+
+    /// The same on a cluster of another kind.
+    pub(crate) fn on(options: Options) -> Result<Self> {
+        let cluster = Cluster::control_plane(options)?;
         cluster.provide("helm")?;
         let account = format!("system:serviceaccount:{NAMESPACE}:writ");
         let installed = Self {

@@ -70,6 +70,8 @@ impl Replica {
     }
 
     pub(crate) fn with(cluster: &Cluster, address: Option<SocketAddr>, settings: Settings) -> Result<Self> {
+        // Shown only with a test that fails.
+        drop(tracing_subscriber::fmt().with_env_filter("writ=info,kube=warn").with_test_writer().try_init());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let (client, direct) = runtime.block_on(async {
             let kubeconfig = Kubeconfig::read_from(cluster.admin())?;
@@ -114,10 +116,6 @@ impl Replica {
 
     pub(crate) fn bindings(&self) -> Api<DynamicObject> {
         Api::all_with(self.client.clone(), &ApiResource::erase::<PolicyBinding>(&()))
-    }
-
-    pub(crate) fn client(&self) -> Client {
-        self.client.clone()
     }
 
     pub(crate) fn create_policy(&self, id: &str, version: &str, reason: &str) -> Result<()> {

@@ -6,6 +6,8 @@
 
 #[path = "../harness/harness.rs"]
 mod harness;
+#[path = "../replay/ledger_suite.rs"]
+mod ledger_suite;
 #[allow(dead_code, reason = "its faults are for other tests")]
 #[path = "../replay/memory.rs"]
 mod memory;
@@ -13,6 +15,7 @@ mod memory;
 mod suite;
 
 mod faults;
+mod ledger;
 mod rig;
 mod rows;
 mod store;

@@ -1,11 +1,12 @@
-//! The suite of stores against the file and the memory; `e2e_replay` runs it against ConfigMaps.
+//! The suites of stores and ledgers against files and the memory; `e2e_replay` runs them against ConfigMaps.
 
 use std::sync::Arc;
 
+use writ::ledger::{FileLedger, Ledger};
 use writ::replay::{EmbeddedStore, Quota};
 
 use crate::memory::{MachineClock, MemoryStore};
-use crate::suite;
+use crate::{ledger_suite, suite};
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()
@@ -23,4 +24,15 @@ fn the_embedded_store_keeps_the_contract() {
 #[test]
 fn the_memory_of_these_tests_keeps_the_contract() {
     runtime().block_on(suite::check(Arc::new(MemoryStore::default())));
+}
+
+#[test]
+fn the_ledger_in_a_file_keeps_its_promise() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ledger");
+    FileLedger::initialize(&path).unwrap();
+    runtime().block_on(ledger_suite::check(Arc::new(FileLedger::open(&path).unwrap()), async |open| {
+        drop(open);
+        Arc::new(FileLedger::open(&path).unwrap()) as Arc<dyn Ledger>
+    }));
 }

@@ -51,7 +51,7 @@ pub(super) enum Op {
 /// What it came to.
 #[derive(Clone, Debug)]
 pub(super) enum Result {
-    Read(Fingerprint, Option<Held>),
+    Read(Fingerprint, Option<Box<Held>>),
     Revision(ResourceVersion),
     Current(Current),
     Looked(Looked),
@@ -167,7 +167,7 @@ impl World {
         let fault = self.faults && self.rng.chance(2);
         if fault && self.rng.chance(50) {
             let broken = Result::Broken(Box::new(op));
-            return self.at(self.now + delay, Event::Reply { call: id, step, result: broken, stamp: None });
+            return self.at(self.now + delay, Event::Reply { call: id, step, result: Box::new(broken), stamp: None });
         }
         self.at(self.now + delay, Event::Execute { call: id, step, op, reply_lost: fault });
     }
@@ -176,7 +176,7 @@ impl World {
     pub(super) fn execute(&mut self, id: CallId, step: u64, op: Op, reply_lost: bool) {
         let stamp = self.stamp();
         let result = match &op {
-            Op::Read(fingerprint) => Result::Read(*fingerprint, self.store.read(fingerprint)),
+            Op::Read(fingerprint) => Result::Read(*fingerprint, self.store.read(fingerprint).map(Box::new)),
             Op::Revision => Result::Revision(self.api.revision(&mut self.rng)),
             Op::Current(name) => Result::Current(self.api.current(name, &mut self.rng)),
             Op::Look(record, patience) => Result::Looked(self.api.look(record, *patience, &mut self.rng)),
@@ -193,7 +193,7 @@ impl World {
         };
         let result = if reply_lost { Result::Broken(Box::new(op)) } else { result };
         let delay = if self.rng.chance(2) { self.rng.between(500, 3000) } else { self.rng.between(0, 20) };
-        self.at(self.now + delay, Event::Reply { call: id, step, result, stamp: Some(stamp) });
+        self.at(self.now + delay, Event::Reply { call: id, step, result: Box::new(result), stamp: Some(stamp) });
     }
 
     /// A reply reaches the replica, unless it is gone; a paused one takes it later.
@@ -205,7 +205,7 @@ impl World {
             return;
         }
         if replica.paused_until > self.now {
-            return self.at(replica.paused_until, Event::Reply { call: id, step, result, stamp });
+            return self.at(replica.paused_until, Event::Reply { call: id, step, result: Box::new(result), stamp });
         }
         if call.step != step {
             return;
@@ -233,13 +233,13 @@ impl World {
             Result::Swapped(Swap::Lost) => Some(Answer::Lost),
             Result::Read(fingerprint, held) => match &mut call.course {
                 Course::Resolve { resolve, .. } => {
-                    *resolve = held.map(|held| Box::new(Resolve::new(held, now)));
+                    *resolve = held.map(|held| Box::new(Resolve::new(*held, now)));
                     None
                 }
                 Course::Claim { .. } => call.part(|parts| {
                     for (wanted, slot) in &mut parts.reads {
                         if *wanted == fingerprint {
-                            *slot = Some(held.clone());
+                            *slot = Some(held.clone().map(|held| *held));
                         }
                     }
                 }),

@@ -20,8 +20,9 @@ use super::user::User;
 
 /// Faults end here, in milliseconds.
 const FAULTS_UNTIL: u64 = 1_500_000;
-/// Then everything comes to rest until here.
-const REST: u64 = FAULTS_UNTIL + 1_200_000;
+/// Then everything comes to rest until here. A clock that went from ten minutes fast to ten minutes slow keeps the last
+/// claims open for twenty minutes.
+const REST: u64 = FAULTS_UNTIL + 1_400_000;
 /// The store's clock at the beginning.
 const EPOCH: u64 = 1_800_000_000_000;
 
@@ -64,7 +65,7 @@ pub(super) enum Event {
     Arrive,
     Again { user: u64, attempt: u64, request: Box<ClaimRequest> },
     Execute { call: CallId, step: u64, op: Op, reply_lost: bool },
-    Reply { call: CallId, step: u64, result: Result, stamp: Option<(u64, Duration)> },
+    Reply { call: CallId, step: u64, result: Box<Result>, stamp: Option<(u64, Duration)> },
     Timeout(CallId),
     Answer { user: u64, attempt: u64, allowed: bool, epochs: Vec<(Fingerprint, u64)>, decided_at: u64 },
     Commit(u64),
@@ -149,7 +150,7 @@ impl World {
             Event::Arrive => {}
             Event::Again { user, attempt, request } => self.start_claim(*request, user, attempt, false),
             Event::Execute { call, step, op, reply_lost } => self.execute(call, step, op, reply_lost),
-            Event::Reply { call, step, result, stamp } => self.reply(call, step, result, stamp),
+            Event::Reply { call, step, result, stamp } => self.reply(call, step, *result, stamp),
             Event::Timeout(call) => self.timed_out(call),
             Event::Answer { user, attempt, allowed, epochs, decided_at } => {
                 self.answer(user, attempt, allowed, epochs, decided_at);
