@@ -93,7 +93,10 @@ fn conditions_say_what_is_in_force_and_what_is_wrong() -> Result<()> {
     replica.bind("a", "v9")?;
     let stored = expect_condition(&replica, "PolicyBinding", "a", "Ready", "False PolicyMissing")?;
     let (_, missing) = condition(&stored, "Ready").context("Ready")?;
-    ensure!(missing["message"].as_str().is_some_and(|text| text.ends_with("until then a.v1 stays in force")), "{missing}");
+    ensure!(
+        missing["message"].as_str().is_some_and(|text| text.ends_with("until then a.v1 stays in force")),
+        "{missing}"
+    );
     ensure!(stored["status"]["observedGeneration"] == stored["metadata"]["generation"], "{stored}");
     ensure!(stored["status"]["inForce"]["version"] == "v1", "{stored}");
     ensure!(before["lastTransitionTime"].is_string(), "{before}");
@@ -182,7 +185,8 @@ fn nothing_is_written_when_nothing_changed() -> Result<()> {
     let stored = expect_condition(&follower, "PolicyBinding", "a", "Ready", "True InForce")?;
     ensure!(stored["status"]["inForce"]["version"] == "v2", "{stored}");
     follower.stop()?;
-    let left = cluster.kubectl(&["get", "configmaps", "-n", NAMESPACE, "-l", "writ.dev/record=replica", "-o", "name"], "")?;
+    let left =
+        cluster.kubectl(&["get", "configmaps", "-n", NAMESPACE, "-l", "writ.dev/record=replica", "-o", "name"], "")?;
     ensure!(left.ok()?.is_empty(), "reports of replicas that are gone");
     Ok(())
 }
