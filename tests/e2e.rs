@@ -5,6 +5,10 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
+#[path = "e2e/gate.rs"]
+mod gate;
+#[path = "e2e/hostile.rs"]
+mod hostile;
 #[path = "e2e/once.rs"]
 mod once;
 #[path = "e2e/standalone.rs"]

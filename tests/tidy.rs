@@ -226,3 +226,13 @@ fn nothing_is_left_unfinished() {
         }
     }
 }
+
+#[test]
+fn every_test_that_the_coverage_names_exists() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/coverage.md")).unwrap();
+    let all: String = ["src", "tests"].iter().flat_map(|folder| sources(folder)).map(|(_, text)| text).collect();
+    let quoted = page.split('`').skip(1).step_by(2);
+    let names = quoted.filter(|word| word.contains('_') && !word.contains(['/', '.', ' ']));
+    let missing: Vec<&str> = names.filter(|name| !all.contains(&format!("fn {name}("))).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}

@@ -189,7 +189,7 @@ impl Rig {
         let mut webhook = json!({
             "name": format!("{path}.writ.dev"),
             "clientConfig": {"url": format!("https://127.0.0.1:{}/{path}", self.port), "caBundle": base64(self.authority.as_bytes())},
-            "rules": [{"apiGroups": ["", "apps", "batch", "example.com", "writ.dev"], "apiVersions": ["*"], "operations": operations, "resources": resources}],
+            "rules": [{"apiGroups": ["", "apps", "batch", "policy", "example.com", "writ.dev"], "apiVersions": ["*"], "operations": operations, "resources": resources}],
             "namespaceSelector": {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["kube-system", "writ-system"]}]},
             "failurePolicy": "Fail", "sideEffects": "NoneOnDryRun", "admissionReviewVersions": ["v1"], "timeoutSeconds": 2, "matchPolicy": "Equivalent",
         });

@@ -308,6 +308,15 @@ impl Cluster {
         Ok(())
     }
 
+    /// Gives an image of the node another name, pinned by its digest: `REPOSITORY@sha256:…`, which it answers with.
+    pub(crate) fn pin(&self, image: &str, repository: &str) -> Result<String> {
+        let list = run(node::ctr(&self.enter(), &["images", "list", &format!("name=={image}")])?, "")?.ok()?;
+        let digest = list.split_whitespace().find(|word| word.starts_with("sha256:"));
+        let pinned = format!("{repository}@{}", digest.with_context(|| format!("the node has no image {image}"))?);
+        run(node::ctr(&self.enter(), &["images", "tag", "--force", image, &pinned])?, "")?.ok()?;
+        Ok(pinned)
+    }
+
     // ---- components
 
     /// Takes another process into the cluster, not started yet: it gets a log, `start`, `stop`, `pause`, `kill`, and

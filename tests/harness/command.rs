@@ -183,7 +183,7 @@ fn image(program: &Path, name: &str, output: &Path, containerfile: Option<&Path>
     let context = tempfile::tempdir()?;
     let file = program.file_name().with_context(|| format!("{} has no name", program.display()))?;
     fs::copy(program, context.path().join(file)).with_context(|| format!("copying {}", program.display()))?;
-    build_archive(containerfile, context.path(), name, output)
+    build_archive(containerfile, context.path(), &file.display().to_string(), name, output)
 }
 
 fn list() -> Result<()> {

@@ -50,8 +50,16 @@ pub(crate) fn write_archive(program: &Path, image: &str, archive: &Path) -> Resu
     fs::write(archive, out).with_context(|| format!("writing {}", archive.display()))
 }
 
-/// Builds an image from a Containerfile with buildah and writes it as an OCI archive. Nothing stays in buildah's store.
-pub(crate) fn build_archive(containerfile: &Path, context: &Path, image: &str, archive: &Path) -> Result<()> {
+/// Builds an image from a Containerfile with buildah and writes it as an OCI archive. The Containerfile is told by the
+/// argument `PROGRAM` what to copy from the context. Nothing stays in buildah's store.
+pub(crate) fn build_archive(
+    containerfile: &Path,
+    context: &Path,
+    program: &str,
+    image: &str,
+    archive: &Path,
+) -> Result<()> {
+    let argument = format!("PROGRAM={program}");
     let scratch = tempfile::tempdir()?;
     let buildah = |arguments: &[&dyn AsRef<std::ffi::OsStr>]| -> Result<()> {
         let mut command = Command::new("buildah");
@@ -61,7 +69,18 @@ pub(crate) fn build_archive(containerfile: &Path, context: &Path, image: &str, a
         ensure!(output.status.success(), "buildah failed: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     };
-    buildah(&[&"bud", &"--isolation", &"chroot", &"--tag", &image, &"--file", &containerfile, &context])?;
+    buildah(&[
+        &"bud",
+        &"--isolation",
+        &"chroot",
+        &"--tag",
+        &image,
+        &"--build-arg",
+        &argument,
+        &"--file",
+        &containerfile,
+        &context,
+    ])?;
     if archive.exists() {
         fs::remove_file(archive)?;
     }

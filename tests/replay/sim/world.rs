@@ -20,8 +20,9 @@ use super::user::User;
 
 /// Faults end here, in milliseconds.
 const FAULTS_UNTIL: u64 = 1_500_000;
-/// Then everything comes to rest until here.
-const REST: u64 = FAULTS_UNTIL + 1_200_000;
+/// Then everything comes to rest until here. A clock that went from ten minutes fast to ten minutes slow keeps the last
+/// claims open for twenty minutes.
+const REST: u64 = FAULTS_UNTIL + 1_400_000;
 /// The store's clock at the beginning.
 const EPOCH: u64 = 1_800_000_000_000;
 
