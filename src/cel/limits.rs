@@ -31,4 +31,4 @@ pub const MAX_REGEX_BYTES: usize = 1_024;
 pub const MAX_REGEX_PROGRAM_BYTES: usize = 256 * 1_024;
 
 /// The largest compiled form of a regular expression that an evaluation computes, in bytes.
-pub const MAX_COMPUTED_REGEX_PROGRAM_BYTES: usize = 16 * 1_024;
+pub const MAX_COMPUTED_REGEX_PROGRAM_BYTES: usize = 64 * 1_024;
