@@ -95,13 +95,8 @@ impl Digest {
     /// 64 lower-case hexadecimal digits.
     #[must_use]
     pub fn to_hex(&self) -> String {
-        use fmt::Write as _;
-        let mut text = String::with_capacity(64);
-        for byte in self.0 {
-            // INVARIANT: writing to a string cannot fail.
-            let _: fmt::Result = write!(text, "{byte:02x}");
-        }
-        text
+        let digit = |nibble: u8| char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 });
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// 43 characters of unpadded base64url (RFC 4648 section 5).

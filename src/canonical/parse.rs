@@ -339,11 +339,21 @@ impl<'a> Parser<'a> {
         }
         let text = self.slice(start);
         let number = if integer {
-            // An integer that does not fit would be rounded, and two values would share bytes.
-            text.parse::<i64>().map(Number::Int).or_else(|_| text.parse().map(Number::from_u64)).ok()
+            text.parse::<i64>()
+                .map(Number::Int)
+                .or_else(|_| text.parse().map(Number::from_u64))
+                .ok()
+                .or_else(|| large(text))
         } else {
             text.parse().ok().and_then(Number::from_f64)
         };
         number.map_or_else(|| Err(ParseError { kind: ParseErrorKind::NumberOutOfRange, offset: start }), Ok)
     }
+}
+
+/// An integer beyond 64 bits, only in the one form that a double has: any other would be rounded, and two values would
+/// share bytes.
+fn large(text: &str) -> Option<Number> {
+    let number = text.parse().ok().and_then(Number::from_f64)?;
+    (super::encode(&Value::Number(number)) == text.as_bytes()).then_some(number)
 }

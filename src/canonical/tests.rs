@@ -17,6 +17,8 @@ const ACCEPT: &[(&str, &str)] = &[
     ("[9223372036854775808,18446744073709551615]", "[9223372036854775808,18446744073709551615]"),
     ("[9007199254740993,9007199254740992]", "[9007199254740993,9007199254740992]"),
     ("[1e19,1e20,1e21,1e300]", "[10000000000000000000,100000000000000000000,1e+21,1e+300]"),
+    // Beyond 64 bits an integer is a double, and accepted in its one form only.
+    ("[46868595013746470000,-46868595013746470000]", "[46868595013746470000,-46868595013746470000]"),
     ("[0.1,1.5e-7,0.000001,123456.789,-2.5,5e-324]", "[0.1,1.5e-7,0.000001,123456.789,-2.5,5e-324]"),
     ("[4.50, 2e-3, 0.000000000000000000000000001]", "[4.5,0.002,1e-27]"),
     // Strings.
@@ -60,6 +62,7 @@ const REJECT: &[(&[u8], ParseErrorKind)] = &[
     (b"1e400", ParseErrorKind::NumberOutOfRange),
     (b"18446744073709551616", ParseErrorKind::NumberOutOfRange),
     (b"-9223372036854775809", ParseErrorKind::NumberOutOfRange),
+    (b"46868595013746470001", ParseErrorKind::NumberOutOfRange),
     (b"{\"a\":1,\"a\":1}", ParseErrorKind::DuplicateKey),
     (b"{\"a\":1,\"\\u0061\":2}", ParseErrorKind::DuplicateKey),
     (b"[[{\"x\":{\"b\":1,\"a\":2,\"b\":3}}]]", ParseErrorKind::DuplicateKey),

@@ -1,0 +1,318 @@
+//! `writ serve`: the one place that wires everything together.
+
+mod cluster;
+mod gate;
+mod keys;
+mod standalone;
+mod store;
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::{
+    clock::{Clock as _, SystemClock},
+    controller::Settings,
+    digest::Digest,
+    keyring::{Keyring, KeyringEntry},
+    metrics::Metrics,
+    runtime::{Identity, Parts, Runtime, World},
+    shutdown::Shutdown,
+    sign::Signer,
+    telemetry::{self, DecisionLines, LogFormat},
+    webhook::{self, Limits, Reload, Setup},
+};
+
+/// How long a certificate that a replica issues for itself lives.
+const CERTIFICATE_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
+/// How often it is looked whether the store of claims answers.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// How soon what could not be had at the start is asked for again.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// How often files are looked at for a change.
+const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+
+/// Run the controller and the webhooks: in a cluster, outside one with `--kubeconfig`, or with `--standalone DIR`
+/// without one.
+#[derive(Debug, Args)]
+pub struct ServeCommand {
+    /// Where to listen for HTTPS: /mutate, /validate, /livez, /readyz and /metrics.
+    #[arg(long, env = "WRIT_LISTEN", default_value = "0.0.0.0:8443", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Policies and bindings from the files of a folder, the store of claims in the same folder, no cluster.
+    #[arg(long, env = "WRIT_STANDALONE", value_name = "DIR", conflicts_with = "kubeconfig")]
+    standalone: Option<PathBuf>,
+    /// Run outside the cluster that this file names.
+    #[arg(long, env = "WRIT_KUBECONFIG", value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Writ's own namespace.
+    #[arg(long, env = "WRIT_NAMESPACE", default_value = "writ-system", value_name = "NAME")]
+    namespace: String,
+    /// Name of this replica, unique among the replicas.
+    #[arg(long, env = "WRIT_REPLICA", default_value = "writ-0", value_name = "NAME")]
+    replica: String,
+    /// A folder with `ca.crt` and `ca.key`: the replica issues its own serving certificate.
+    #[arg(
+        long,
+        env = "WRIT_CA_DIR",
+        value_name = "DIR",
+        required_unless_present = "tls_dir",
+        conflicts_with = "tls_dir"
+    )]
+    ca_dir: Option<PathBuf>,
+    /// A folder with `tls.crt` and `tls.key`: the serving certificate.
+    #[arg(long, env = "WRIT_TLS_DIR", value_name = "DIR")]
+    tls_dir: Option<PathBuf>,
+    /// DNS names and addresses for the serving certificate that the replica issues; default: the service's names.
+    #[arg(long = "serving-name", env = "WRIT_SERVING_NAMES", value_name = "NAME", value_delimiter = ',')]
+    serving_names: Vec<String>,
+    /// Name of the Service in front of the replicas.
+    #[arg(long, env = "WRIT_SERVICE", default_value = "writ", value_name = "NAME")]
+    service: String,
+    /// The key that signs attestations: Ed25519, PKCS#8 PEM.
+    #[arg(long, env = "WRIT_SIGNING_KEY", value_name = "FILE")]
+    signing_key: PathBuf,
+    /// Authority of the client certificate by which the API server proves itself; without it anybody may call.
+    #[arg(long, env = "WRIT_CALLER_CA", value_name = "FILE", requires = "caller_names")]
+    caller_ca: Option<PathBuf>,
+    /// Name in that certificate; may be given several times.
+    #[arg(long = "caller-name", env = "WRIT_CALLER_NAMES", value_name = "NAME", value_delimiter = ',')]
+    caller_names: Vec<String>,
+    /// Serve `Once` policies although callers are not authenticated: whoever reaches the port can use up authorities.
+    #[arg(long, env = "WRIT_ACCEPT_UNAUTHENTICATED_ONCE")]
+    accept_unauthenticated_once: bool,
+    /// Where claims are kept: `configmap` (default in a cluster) or `embedded:FILE` (default outside one).
+    #[arg(long, env = "WRIT_STORE", value_name = "STORE")]
+    store: Option<String>,
+    /// Make the embedded store if there is none. A lost store is then not noticed: only for the first start.
+    #[arg(long, env = "WRIT_INITIALIZE_STORE")]
+    initialize_store: bool,
+    /// A label key of namespaces that bindings may select by, because only trusted people can set it.
+    #[arg(long = "guarded-label", env = "WRIT_GUARDED_LABELS", value_name = "KEY", value_delimiter = ',')]
+    guarded_labels: Vec<String>,
+    /// Name of the installed webhook configurations, to see what they cover.
+    #[arg(long, env = "WRIT_WEBHOOK_CONFIGURATION", default_value = "zz-writ", value_name = "NAME")]
+    webhook_configuration: String,
+    /// Identity of the cluster in attestations; default: the uid of the namespace `kube-system`.
+    #[arg(long, env = "WRIT_CLUSTER_ID", value_name = "ID")]
+    cluster_id: Option<String>,
+    /// A further user as whom replicas act, beside the service account `writ`; may be given several times.
+    #[arg(long = "own-user", env = "WRIT_OWN_USERS", value_name = "NAME", value_delimiter = ',')]
+    own_users: Vec<String>,
+    /// How long to go on serving after a signal to stop, while the endpoint is withdrawn.
+    #[arg(long, env = "WRIT_DRAIN_SECONDS", default_value_t = 5, value_name = "SECONDS")]
+    drain_seconds: u64,
+    /// What to log: a level, or a list as in `info,writ::webhook=debug`.
+    #[arg(long, env = "WRIT_LOG_LEVEL", default_value = "info", value_name = "FILTER")]
+    log_level: String,
+    /// How many threads to use; default: as many as the machine has cores.
+    #[arg(long, env = "WRIT_THREADS", value_name = "COUNT")]
+    threads: Option<usize>,
+}
+
+impl ServeCommand {
+    /// Serves until a signal says to stop.
+    ///
+    /// # Errors
+    /// Whatever keeps it from starting, and what to do about it.
+    pub fn run(self) -> anyhow::Result<()> {
+        telemetry::init(&self.log_level, LogFormat::Auto)?;
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        if let Some(threads) = self.threads {
+            builder.worker_threads(threads.max(1));
+        }
+        builder.enable_all().build()?.block_on(self.serve())
+    }
+
+    async fn serve(self) -> anyhow::Result<()> {
+        let metrics = Arc::new(Metrics::default());
+        let clock = Arc::new(SystemClock);
+        let now = clock.now()?;
+        let signer = keys::signer(&self.signing_key)?;
+        let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
+        let (certificate, certificate_follower) = self.certificate(now)?;
+        let callers = self.callers()?;
+        let shutdown = Shutdown::default();
+        let reload = Reload { clock: clock.clone(), metrics: metrics.webhook.clone() };
+        tokio::spawn(certificate_follower.run(reload.clone(), FOLLOW_EVERY));
+        let callers = callers.map(|(callers, follower)| {
+            tokio::spawn(follower.run(reload, FOLLOW_EVERY));
+            callers
+        });
+        if callers.is_none() {
+            tracing::warn!(
+                "callers are not authenticated: whoever reaches this port can ask for attestations; configure --caller-ca"
+            );
+        }
+        let listener =
+            TcpListener::bind(self.listen).await.with_context(|| format!("cannot listen on {}", self.listen))?;
+        let draining = shutdown.clone();
+        let delay = Duration::from_secs(self.drain_seconds);
+        tokio::spawn(async move { draining.drain_on_signal(delay).await });
+        tracing::info!(address = %listener.local_addr()?, replica = self.replica, "serving");
+        let gate = Arc::new(gate::Gate::new(callers.is_some()));
+        let evidence = Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?);
+        let start = Start {
+            command: self,
+            signer,
+            keyring,
+            evidence,
+            executable: executable()?,
+            callers_known: callers.is_some(),
+        };
+        let assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
+        let setup = Setup {
+            admission: gate,
+            clock,
+            metrics,
+            shutdown,
+            certificate,
+            callers,
+            limits: Limits::default(),
+            finish: Duration::from_secs(10),
+        };
+        let served = tokio::select! {
+            served = webhook::serve(listener, setup) => served?,
+            // Only a fault that no waiting mends ends it.
+            Ok(Err(error)) = assembling => return Err(error),
+        };
+        tracing::info!(cut = served.cut, "stopped");
+        Ok(())
+    }
+
+    fn certificate(
+        &self,
+        now: crate::time::Timestamp,
+    ) -> anyhow::Result<(Arc<webhook::ServingCertificate>, webhook::Follower)> {
+        if let Some(folder) = &self.tls_dir {
+            return Ok(webhook::certificate_from_files(folder.join("tls.crt"), folder.join("tls.key"), now)?);
+        }
+        let folder = self.ca_dir.as_ref().context("give --ca-dir or --tls-dir")?;
+        let names = if self.serving_names.is_empty() {
+            let (service, namespace) = (&self.service, &self.namespace);
+            vec![format!("{service}.{namespace}.svc"), format!("{service}.{namespace}.svc.cluster.local")]
+        } else {
+            self.serving_names.clone()
+        };
+        Ok(webhook::certificate_from_authority(
+            folder.join("ca.crt"),
+            folder.join("ca.key"),
+            names,
+            CERTIFICATE_LIFE,
+            now,
+        )?)
+    }
+
+    fn callers(&self) -> anyhow::Result<Option<(Arc<webhook::Callers>, webhook::Follower)>> {
+        let Some(file) = &self.caller_ca else { return Ok(None) };
+        Ok(Some(webhook::callers_from_file(file.clone(), self.caller_names.clone())?))
+    }
+}
+
+/// What a runtime is made of, once the rest can be had.
+struct Start {
+    command: ServeCommand,
+    signer: Signer,
+    keyring: Keyring,
+    evidence: Arc<DecisionLines>,
+    executable: Digest,
+    callers_known: bool,
+}
+
+impl Start {
+    /// Makes the runtime and opens the gate; what is not there yet is tried again, while the server says "not ready".
+    async fn assemble(self, gate: Arc<gate::Gate>, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<()> {
+        let (world, store, cluster_id): (Arc<dyn World>, store::Opened, String) = match &self.command.standalone {
+            Some(folder) => {
+                let now = SystemClock.now()?;
+                let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
+                let store = store::embedded(self.command.store.as_deref(), folder, self.command.initialize_store)?;
+                let id = self
+                    .command
+                    .cluster_id
+                    .clone()
+                    .context("--standalone needs --cluster-id: attestations are for one cluster")?;
+                (Arc::new(files), store, id)
+            }
+            None => {
+                let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
+                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
+                let (store, id) = self.from_cluster(&client, &gate).await;
+                (world, store, id)
+            }
+        };
+        let runtime = Runtime::new(Parts {
+            world,
+            keyring: self.keyring,
+            claims: store.claims,
+            clock: store.clock,
+            store_id: store.id,
+            identity: Identity {
+                executable: self.executable,
+                build: env!("CARGO_PKG_VERSION").to_owned(),
+                evaluator: format!("cel/{}", env!("CARGO_PKG_VERSION")),
+                replica: self.command.replica.clone(),
+                cluster: cluster_id.clone(),
+            },
+            cluster_id,
+            exempt_namespaces: vec![self.command.namespace.clone(), "kube-system".to_owned()],
+            accept_unauthenticated_once: self.command.accept_unauthenticated_once,
+            evidence: self.evidence,
+            signer: self.signer,
+        });
+        runtime.check_store().await;
+        let runtime = gate.set(runtime);
+        loop {
+            tokio::time::sleep(CHECK_EVERY).await;
+            runtime.check_store().await;
+        }
+    }
+
+    fn settings(&self) -> Settings {
+        let command = &self.command;
+        let own = format!("system:serviceaccount:{}:writ", command.namespace);
+        Settings {
+            namespace: command.namespace.clone(),
+            replica: command.replica.clone(),
+            guarded_labels: command.guarded_labels.clone(),
+            webhook_configuration: command.webhook_configuration.clone(),
+            own_users: std::iter::once(own).chain(command.own_users.iter().cloned()).collect(),
+            callers_authenticated: self.callers_known,
+            accept_unauthenticated_once: command.accept_unauthenticated_once,
+            ..Settings::default()
+        }
+    }
+
+    /// The store of claims and the id of the cluster, as soon as the API server gives them.
+    async fn from_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
+        loop {
+            match self.try_cluster(client).await {
+                Ok(found) => return found,
+                Err(error) => {
+                    tracing::warn!(error = format!("{error:#}"), "not ready yet, trying again");
+                    gate.wait_for(format!("{error:#}"));
+                }
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+
+    async fn try_cluster(&self, client: &kube::Client) -> anyhow::Result<(store::Opened, String)> {
+        let id = match &self.command.cluster_id {
+            Some(id) => id.clone(),
+            None => cluster::cluster_id(client).await?,
+        };
+        let store = cluster::store(client, &self.command.namespace, self.keyring.clone(), &id).await?;
+        Ok((store, id))
+    }
+}
+
+/// SHA-256 of the running executable.
+fn executable() -> anyhow::Result<Digest> {
+    let path = std::env::current_exe().context("the running executable cannot be found")?;
+    let bytes =
+        std::fs::read(&path).with_context(|| format!("the running executable {} cannot be read", path.display()))?;
+    Ok(Digest::plain(&bytes))
+}

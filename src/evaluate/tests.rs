@@ -1,0 +1,312 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::{admission::parse_review, api::PolicySpec, canonical::parse, policy::compile, time::Timestamp};
+
+const TIME: &str = "2026-11-24T12:00:00Z";
+
+/// Decides by a policy with these parts: (`YAML` of everything but id, version and match, object, old object).
+fn decide(parts: &str, object: &str, old: &str) -> Verdict {
+    let rules = "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}]}";
+    let yaml = format!("id: p\nversion: v1\n{rules}\nreplay: {{mode: Repeatable}}\n{}", with_params(parts));
+    let spec: PolicySpec = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
+    let policy = compile("p.v1", &spec).unwrap_or_else(|errors| panic!("{errors:?}\n{yaml}"));
+    let operation = match (object, old) {
+        ("null", _) => "DELETE",
+        (_, "null") => "CREATE",
+        _ => "UPDATE",
+    };
+    let review = format!(
+        r#"{{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{{"uid":"u","kind":{{"group":"apps","version":"v1","kind":"Deployment"}},
+        "resource":{{"group":"apps","version":"v1","resource":"deployments"}},"name":"web","namespace":"shop","operation":"{operation}",
+        "userInfo":{{"username":"ann","groups":["dev"],"extra":{{"k":["v"]}}}},"dryRun":false}}}}"#
+    );
+    let request = parse_review(review.as_bytes()).unwrap();
+    let (object, old) = (parse(object.as_bytes()).unwrap(), parse(old.as_bytes()).unwrap());
+    let present = |value: &'_ Value<'_>| *value != Value::Null;
+    let params = Value::from(serde_json::json!({"limit": 5, "since": "2026-01-01T00:00:00Z"}));
+    let mut input = Input::new(&request, None, TIME.parse::<Timestamp>().unwrap());
+    input.object = Some(&object).filter(|value| present(value));
+    input.old_object = Some(&old).filter(|value| present(value));
+    input.deletes = deletes(&request, input.object, input.old_object);
+    evaluate(&policy, &params, &input)
+}
+
+/// Every policy here declares the parameters that are given.
+fn with_params(parts: &str) -> String {
+    if parts.contains("params:") { parts.to_owned() } else { format!("{PARAMS}\n{parts}") }
+}
+
+/// `Outcome rule Reason`, or `Skipped`.
+fn told(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Skipped => "Skipped".to_owned(),
+        Verdict::Decided(decision) => {
+            format!("{} {} {}", decision.outcome.as_str(), decision.rule().unwrap_or("-"), decision.reason())
+        }
+    }
+}
+
+const PARAMS: &str = "params: [{name: limit, type: Integer}, {name: since, type: Timestamp}]";
+
+/// (parts, object, old object, what is decided)
+const CASES: &[(&str, &str, &str, &str)] = &[
+    // The first rule that matches decides; nothing is allowed by default.
+    ("rules: [{name: a, outcome: Allow, reason: A}]", "{}", "null", "Allow a A"),
+    ("rules: [{name: a, when: 'false', outcome: Allow, reason: A}]", "{}", "null", "Deny - NoRuleMatched"),
+    (
+        "rules: [{name: a, when: 'false', outcome: Allow, reason: A}, {name: b, outcome: Deny, reason: B}]",
+        "{}",
+        "null",
+        "Deny b B",
+    ),
+    (
+        "rules: [{name: a, when: '1 == 1', outcome: Deny, reason: A}, {name: b, outcome: Allow, reason: B}]",
+        "{}",
+        "null",
+        "Deny a A",
+    ),
+    // Match conditions: any false skips, whatever stands before it; else an error denies.
+    (
+        "matchConditions: [{name: c, expression: 'has(object.x)'}]\nrules: [{name: a, outcome: Deny, reason: A}]",
+        "{}",
+        "null",
+        "Skipped",
+    ),
+    (
+        "matchConditions: [{name: c, expression: 'object.x == 1'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Deny - EvaluationError",
+    ),
+    (
+        "matchConditions: [{name: c, expression: 'object.x == 1'}, {name: d, expression: 'false'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Skipped",
+    ),
+    // Signals: missing is not wrong, wrong is not missing, and a default hides no error.
+    (
+        "signals: [{name: s, type: String, expression: 'object[?''x'']'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Deny - SignalMissing",
+    ),
+    (
+        "signals: [{name: s, type: String, expression: 'object[?''x''].orValue(''d'')'}]\nrules: [{name: a, when: 'signals.s == ''d''', outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: String, expression: 'object.x'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Deny - EvaluationError",
+    ),
+    (
+        "signals: [{name: s, type: String, expression: 'object[?''y''].orValue(object.typo.deep)'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Deny - EvaluationError",
+    ),
+    (
+        "signals: [{name: s, type: String, expression: 'object.x'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        r#"{"x":1}"#,
+        "null",
+        "Deny - SignalInvalid",
+    ),
+    (
+        "signals: [{name: s, type: Integer, expression: 'object.x', maximum: 3}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        r#"{"x":4}"#,
+        "null",
+        "Deny - SignalInvalid",
+    ),
+    (
+        "signals: [{name: s, type: Integer, expression: 'object.x', maximum: 3}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        r#"{"x":3.0}"#,
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: StringList, expression: 'object.x.map(c, c.image)'}]\nrules: [{name: a, when: 'signals.s.all(i, i.startsWith(''r/''))', outcome: Allow, reason: A}]",
+        r#"{"x":[{"image":"r/a"},{"image":"r/b"}]}"#,
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: StringMap, expression: 'object.x'}]\nrules: [{name: a, when: 'signals.s.k == ''v''', outcome: Allow, reason: A}]",
+        r#"{"x":{"k":"v"}}"#,
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: StringMap, expression: 'object.x'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        r#"{"x":{"k":1}}"#,
+        "null",
+        "Deny - SignalInvalid",
+    ),
+    (
+        "signals: [{name: s, type: Timestamp, expression: 'timestamp(object.x)'}]\nrules: [{name: a, when: 'signals.s < timestamp(''2027-01-01T00:00:00Z'')', outcome: Allow, reason: A}]",
+        r#"{"x":"2026-06-01T00:00:00Z"}"#,
+        "null",
+        "Allow a A",
+    ),
+    // The request, its time, its user; the old object; parameters with their types; variables.
+    (
+        "signals: [{name: s, type: Timestamp, expression: 'request.time'}]\nrules: [{name: a, when: 'signals.s == timestamp(''2026-11-24T12:00:00Z'')', outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'request.userInfo.username == ''ann'' && ''dev'' in request.userInfo.groups && request.userInfo.extra[''k''][0] == ''v'''}]\nrules: [{name: a, when: 'signals.s', outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Allow a A",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'object.r - oldObject.r > 1'}]\nrules: [{name: a, when: 'signals.s', outcome: Allow, reason: A}]",
+        r#"{"r":5}"#,
+        r#"{"r":3}"#,
+        "Allow a A",
+    ),
+    (
+        "params: [{name: limit, type: Integer}, {name: since, type: Timestamp}]\nsignals: [{name: s, type: Boolean, expression: 'object.r <= params.limit && request.time > params.since'}]\nrules: [{name: a, when: 'signals.s && params.limit == 5', outcome: Allow, reason: A}]",
+        r#"{"r":5}"#,
+        "null",
+        "Allow a A",
+    ),
+    (
+        "variables: [{name: v, expression: 'object.r'}, {name: w, expression: 'variables.v + 1'}]\nsignals: [{name: s, type: Integer, expression: 'variables.w'}]\nrules: [{name: a, when: 'signals.s == 6', outcome: Allow, reason: A}]",
+        r#"{"r":5}"#,
+        "null",
+        "Allow a A",
+    ),
+    // A variable that nobody reads costs nothing and cannot fail.
+    (
+        "variables: [{name: v, expression: 'object.typo'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Allow a A",
+    ),
+    (
+        "variables: [{name: v, expression: 'object.typo'}]\nsignals: [{name: s, type: String, expression: 'variables.v'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        "{}",
+        "null",
+        "Deny - EvaluationError",
+    ),
+    // Deletes, in each form.
+    (
+        "signals: [{name: s, type: Boolean, expression: 'change.deletes'}]\nrules: [{name: a, when: 'signals.s', outcome: Deny, reason: Deletes}, {name: b, outcome: Allow, reason: B}]",
+        "null",
+        "{}",
+        "Deny a Deletes",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'change.deletes'}]\nrules: [{name: a, when: 'signals.s', outcome: Deny, reason: Deletes}, {name: b, outcome: Allow, reason: B}]",
+        "{}",
+        r#"{"metadata":{"deletionTimestamp":"t","finalizers":["f"]}}"#,
+        "Deny a Deletes",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'change.deletes'}]\nrules: [{name: a, when: 'signals.s', outcome: Deny, reason: Deletes}, {name: b, outcome: Allow, reason: B}]",
+        "{}",
+        r#"{"metadata":{"finalizers":["f"]}}"#,
+        "Allow b B",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'change.deletes'}]\nrules: [{name: a, when: 'signals.s', outcome: Deny, reason: Deletes}, {name: b, outcome: Allow, reason: B}]",
+        r#"{"metadata":{"ownerReferences":[{"uid":"1"}]}}"#,
+        r#"{"metadata":{}}"#,
+        "Deny a Deletes",
+    ),
+    (
+        "signals: [{name: s, type: Boolean, expression: 'change.deletes'}]\nrules: [{name: a, when: 'signals.s', outcome: Deny, reason: Deletes}, {name: b, outcome: Allow, reason: B}]",
+        r#"{"metadata":{"ownerReferences":[{"uid":"1"}]}}"#,
+        r#"{"metadata":{"ownerReferences":[{"uid":"1"}]}}"#,
+        "Allow b B",
+    ),
+    // Past the budget the decision is a denial.
+    (
+        "signals: [{name: s, type: Boolean, expression: 'object.x.all(a, object.x.all(b, object.x.all(c, object.x.all(d, a + b + c + d > 0))))'}]\nrules: [{name: a, outcome: Allow, reason: A}]",
+        r#"{"x":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31,32]}"#,
+        "null",
+        "Deny - CostExceeded",
+    ),
+];
+
+#[test]
+fn decisions() {
+    for (parts, object, old, expected) in CASES {
+        assert_eq!(told(&decide(parts, object, old)), *expected, "{parts}\n{object}\n{old}");
+        // The same inputs give the same decision, to the last byte.
+        assert_eq!(decide(parts, object, old), decide(parts, object, old));
+    }
+}
+
+fn decision(parts: &str, object: &str) -> Decision {
+    match decide(parts, object, "null") {
+        Verdict::Decided(decision) => *decision,
+        Verdict::Skipped => panic!("skipped"),
+    }
+}
+
+#[test]
+fn messages() {
+    for (rule, message) in [
+        ("message: 'ask for a ticket'", "ask for a ticket"),
+        ("messageExpression: '''max '' + string(params.limit) + '' not '' + string(object.r)'", "max 5 not 7"),
+        ("message: fallback, messageExpression: 'object.typo'", "fallback"),
+        ("message: fallback, messageExpression: '''  '''", "fallback"),
+    ] {
+        let made = decision(&format!("rules: [{{name: a, outcome: Deny, reason: A, {rule}}}]"), r#"{"r":7}"#);
+        assert_eq!(made.message, message, "{rule}");
+    }
+    assert_eq!(decision("rules: [{name: a, outcome: Deny, reason: A}]", "{}").message, "rule `a` denies it");
+    let long = decision(
+        "rules: [{name: a, outcome: Deny, reason: A, messageExpression: 'object.m'}]",
+        &format!(r#"{{"m":"{}"}}"#, "é".repeat(5000)),
+    );
+    assert_eq!(long.message.chars().count(), MAX_MESSAGE);
+}
+
+#[test]
+fn later_denials_that_also_match_are_listed() {
+    let rules = "rules: [{name: a, when: '1 > 0', outcome: Deny, reason: A}, {name: b, when: 'false', outcome: Deny, reason: B}, {name: c, when: '2 > 1', outcome: Allow, reason: C}, {name: d, outcome: Deny, reason: D}]";
+    assert_eq!(decision(rules, "{}").also, [("d".to_owned(), "D".to_owned())]);
+}
+
+#[test]
+fn only_an_allowed_once_has_a_fingerprint() {
+    let parts = |outcome: &str, replay: &str| {
+        format!(
+            "signals: [{{name: t, type: String, expression: 'object.t'}}]\nrules: [{{name: a, outcome: {outcome}, reason: A}}]\nreplay: {replay}"
+        )
+    };
+    let with = |outcome: &str, replay: &str| {
+        let rules = "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}]}";
+        let spec: PolicySpec =
+            serde_saphyr::from_str(&format!("id: p\nversion: v1\n{rules}\n{}", parts(outcome, replay))).unwrap();
+        let policy = compile("p.v1", &spec).unwrap();
+        let text = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","kind":{"version":"v1","kind":"X"},"resource":{"version":"v1","resource":"xs"},"operation":"CREATE"}}"#;
+        let request = parse_review(text.as_bytes()).unwrap();
+        let object = parse(br#"{"t":"CHG-1"}"#).unwrap();
+        let params = Value::Null;
+        let mut input = Input::new(&request, None, Timestamp::from_millis(0));
+        input.object = Some(&object);
+        match evaluate(&policy, &params, &input) {
+            Verdict::Decided(decision) => decision.fingerprint,
+            Verdict::Skipped => None,
+        }
+    };
+    let once = "{mode: Once, key: [t], window: 1h}";
+    let expected = fingerprint(
+        "p",
+        &["t".to_owned()],
+        &BTreeMap::from([("t".to_owned(), SignalValue::String("CHG-1".to_owned()))]),
+    );
+    assert_eq!(with("Allow", once), expected);
+    assert_eq!(with("Deny", once), None);
+    assert_eq!(with("Allow", "{mode: Repeatable}"), None);
+}

@@ -1,0 +1,212 @@
+//! Policies: compiled once, at `kubectl apply` and again by every replica, by this same code; then only read.
+
+mod compile;
+mod environment;
+mod matching;
+mod normal;
+mod replay;
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+pub use compile::compile;
+pub use environment::{EVALUATION_ROOTS, REQUEST_FIELDS, rule_slots, slots};
+pub use matching::{ResourceMatcher, ResourcePattern};
+pub use normal::{digest, normal_form};
+
+use crate::{
+    admission::{Operation, Request},
+    api::{Outcome, ReplayMode},
+    cel::{Position, Program},
+    digest::Digest,
+    signal::Declaration,
+};
+
+/// The most that all expressions of one decision may cost together, in the API server's CEL cost units.
+pub const MAX_DECISION_COST: u64 = 1_000_000;
+/// The longest `replay.window`.
+pub const MAX_WINDOW: Duration = Duration::from_secs(400 * 24 * 3600);
+/// The longest id and the longest version, in bytes.
+pub const MAX_NAME: usize = 40;
+
+/// One compiled policy version.
+#[derive(Debug)]
+pub struct Policy {
+    id: String,
+    version: String,
+    digest: Digest,
+    matchers: Vec<ResourceMatcher>,
+    conditions: Vec<(String, Program)>,
+    params: BTreeMap<String, Declaration>,
+    variables: Vec<(String, Program)>,
+    signals: Vec<CompiledSignal>,
+    rules: Vec<CompiledRule>,
+    replay: CompiledReplay,
+    worst_case_cost: u64,
+}
+
+/// A compiled signal.
+#[derive(Debug)]
+pub struct CompiledSignal {
+    /// Its name.
+    pub name: String,
+    /// Type and constraints.
+    pub declaration: Declaration,
+    /// How it is taken from the request.
+    pub program: Program,
+}
+
+/// A compiled rule.
+#[derive(Debug)]
+pub struct CompiledRule {
+    /// Its name.
+    pub name: String,
+    /// When it matches; `None` is always.
+    pub when: Option<Program>,
+    /// What it decides.
+    pub outcome: Outcome,
+    /// The author's reason word.
+    pub reason: String,
+    /// The author's message.
+    pub message: Option<String>,
+    /// Yields a better message.
+    pub message_expression: Option<Program>,
+}
+
+/// How often an authority may be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompiledReplay {
+    /// The values of `key` authorize one request within `window`.
+    Once {
+        /// Names of signals, sorted.
+        key: Vec<String>,
+        /// How long a used authority is remembered.
+        window: Duration,
+    },
+    /// Every allowed request is allowed.
+    Repeatable,
+}
+
+impl CompiledReplay {
+    /// The mode as the API has it.
+    #[must_use]
+    pub const fn mode(&self) -> ReplayMode {
+        match self {
+            Self::Once { .. } => ReplayMode::Once,
+            Self::Repeatable => ReplayMode::Repeatable,
+        }
+    }
+}
+
+impl Policy {
+    /// Name over all versions.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// This version.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Digest of the normal form.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// What a binding must give.
+    #[must_use]
+    pub fn params(&self) -> &BTreeMap<String, Declaration> {
+        &self.params
+    }
+
+    /// Conditions that narrow the match, in order.
+    #[must_use]
+    pub fn conditions(&self) -> &[(String, Program)] {
+        &self.conditions
+    }
+
+    /// Lazily evaluated expressions, in order.
+    #[must_use]
+    pub fn variables(&self) -> &[(String, Program)] {
+        &self.variables
+    }
+
+    /// Signals, in order.
+    #[must_use]
+    pub fn signals(&self) -> &[CompiledSignal] {
+        &self.signals
+    }
+
+    /// Rules, in order.
+    #[must_use]
+    pub fn rules(&self) -> &[CompiledRule] {
+        &self.rules
+    }
+
+    /// How often an authority may be used.
+    #[must_use]
+    pub fn replay(&self) -> &CompiledReplay {
+        &self.replay
+    }
+
+    /// Which requests the policy is about.
+    #[must_use]
+    pub fn matchers(&self) -> &[ResourceMatcher] {
+        &self.matchers
+    }
+
+    /// Whether the policy is about a request that does `operation`: the request's own, or `DELETE` where an update
+    /// removes the last finalizer.
+    #[must_use]
+    pub fn matches(&self, request: &Request<'_>, operation: Operation) -> bool {
+        self.matchers.iter().any(|matcher| matcher.matches(request, operation))
+    }
+
+    /// The most that one decision can cost, in the API server's CEL cost units.
+    #[must_use]
+    pub fn worst_case_cost(&self) -> u64 {
+        self.worst_case_cost
+    }
+
+    /// What an author should know although the policy is acceptable.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.worst_case_cost > MAX_DECISION_COST {
+            warnings.push(format!(
+                "the largest objects could cost {}, over the limit of {MAX_DECISION_COST} per decision, and would be denied (CostExceeded)",
+                self.worst_case_cost
+            ));
+        }
+        warnings
+    }
+}
+
+/// One thing that is wrong with a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// Field path, for example `spec.rules[1].when`.
+    pub path: String,
+    /// Where within the expression at that path.
+    pub position: Option<Position>,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)?;
+        if let Some(position) = self.position {
+            write!(f, " at {position}")?;
+        }
+        write!(f, ": {}", self.message)
+    }
+}
+
+impl std::error::Error for PolicyError {}
+
+#[cfg(test)]
+mod tests;

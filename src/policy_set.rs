@@ -1,0 +1,173 @@
+//! All bindings with what is in force for them, immutable and indexed: a policy that cannot match costs nothing.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use crate::{
+    admission::{Operation, Request},
+    binding::Binding,
+    canonical::{Object, Value},
+    digest::{Digest, Domain},
+    policy::Policy,
+};
+
+/// A binding and what decides for it.
+#[derive(Debug)]
+pub struct Bound {
+    /// The binding.
+    pub binding: Binding,
+    /// What decides for it.
+    pub force: Force,
+}
+
+/// What decides for a binding.
+#[derive(Debug)]
+pub enum Force {
+    /// A compiled policy version with the binding's parameters.
+    InForce {
+        /// The policy version.
+        policy: Arc<Policy>,
+        /// The parameters, read as the policy declares them.
+        params: Value<'static>,
+        /// Digest of the parameters; `None` where the policy has none.
+        params_digest: Option<Digest>,
+    },
+    /// Nothing can decide: everything that the binding could govern is denied (`PolicyUnavailable`).
+    Unavailable {
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+impl Force {
+    /// Puts a policy version into force.
+    #[must_use]
+    pub fn of(policy: Arc<Policy>, params: Value<'static>) -> Self {
+        let params_digest = (!policy.params().is_empty()).then(|| Digest::of_value(Domain::Params, &params));
+        Self::InForce { policy, params, params_digest }
+    }
+}
+
+/// An immutable set of bindings.
+#[derive(Debug, Default)]
+pub struct PolicySet {
+    bounds: Vec<Bound>,
+    /// From `group/resource`, each of them a name or `*`, to the bindings about it.
+    index: BTreeMap<String, Place>,
+    /// Bindings without a policy in force: they may be about anything.
+    unavailable: Place,
+    digest: Option<Digest>,
+}
+
+/// Bindings by the namespaces that they name.
+#[derive(Debug, Default)]
+struct Place {
+    anywhere: Vec<usize>,
+    named: BTreeMap<String, Vec<usize>>,
+}
+
+impl Place {
+    fn add(&mut self, namespaces: Option<&[String]>, index: usize) {
+        match namespaces {
+            None => self.anywhere.push(index),
+            Some(names) => {
+                for name in names {
+                    self.named.entry(name.clone()).or_default().push(index);
+                }
+            }
+        }
+    }
+
+    /// Those that can be about `namespace`; about every namespace where it is empty: no selector skips a
+    /// cluster-scoped object.
+    fn find(&self, namespace: &str, found: &mut Vec<usize>) {
+        found.extend_from_slice(&self.anywhere);
+        if namespace.is_empty() {
+            found.extend(self.named.values().flatten());
+        } else {
+            found.extend(self.named.get(namespace).into_iter().flatten());
+        }
+    }
+}
+
+impl PolicySet {
+    /// Indexes bindings. They are kept in the order of their names.
+    #[must_use]
+    pub fn build(mut bounds: Vec<Bound>) -> Self {
+        bounds.sort_by(|a, b| a.binding.name.cmp(&b.binding.name));
+        let mut set = Self { digest: Some(digest(&bounds)), ..Self::default() };
+        for (index, bound) in bounds.iter().enumerate() {
+            let namespaces = bound.binding.namespaces();
+            match &bound.force {
+                Force::Unavailable { .. } => set.unavailable.add(namespaces, index),
+                Force::InForce { policy, .. } => {
+                    for matcher in policy.matchers() {
+                        for group in matcher.groups() {
+                            for pattern in matcher.resources() {
+                                let key = format!("{group}/{}", pattern.resource().unwrap_or("*"));
+                                set.index.entry(key).or_default().add(namespaces, index);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        set.bounds = bounds;
+        set
+    }
+
+    /// The bindings whose policy is about a request that does `operation`, in the order of their names. Scope and
+    /// subjects are not looked at yet.
+    #[must_use]
+    pub fn candidates(&self, request: &Request<'_>, operation: Operation) -> Vec<&Bound> {
+        let mut found = Vec::new();
+        // A Namespace object is cluster-scoped, but the request carries its own name as its namespace.
+        let namespace = &*request.namespace;
+        let (group, resource) = (request.resource.group.as_str(), request.resource.resource.as_str());
+        let mut key = String::with_capacity(group.len() + resource.len() + 1);
+        for (group, resource) in [(group, resource), (group, "*"), ("*", resource), ("*", "*")] {
+            key.clear();
+            key.push_str(group);
+            key.push('/');
+            key.push_str(resource);
+            if let Some(place) = self.index.get(&key) {
+                place.find(namespace, &mut found);
+            }
+        }
+        self.unavailable.find(namespace, &mut found);
+        found.sort_unstable();
+        found.dedup();
+        let is_about = |bound: &&Bound| match &bound.force {
+            Force::Unavailable { .. } => true,
+            Force::InForce { policy, .. } => policy.matches(request, operation),
+        };
+        found.into_iter().filter_map(|index| self.bounds.get(index)).filter(is_about).collect()
+    }
+
+    /// All bindings, in the order of their names.
+    #[must_use]
+    pub fn bounds(&self) -> &[Bound] {
+        &self.bounds
+    }
+
+    /// The digest of what is in force: the same on every replica that decides alike.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest.unwrap_or_else(|| digest(&[]))
+    }
+}
+
+fn digest(bounds: &[Bound]) -> Digest {
+    let entries = bounds.iter().map(|bound| {
+        let policy = match &bound.force {
+            Force::InForce { policy, .. } => Value::from(policy.digest().to_hex()),
+            Force::Unavailable { .. } => Value::Null,
+        };
+        let fields = [
+            ("binding", Value::from(bound.binding.digest.to_hex())),
+            ("uid", Value::from(bound.binding.uid.clone())),
+            ("policy", policy),
+        ];
+        (bound.binding.name.clone(), Value::Object(fields.into_iter().collect::<Object<'_>>()))
+    });
+    Digest::of_value(Domain::PolicySet, &Value::Object(entries.collect::<Object<'_>>()))
+}

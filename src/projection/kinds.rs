@@ -1,0 +1,37 @@
+//! Which built-in resources have a status subresource. Without a cluster there is no discovery to ask; a test against a
+//! real API server compares.
+
+/// (API group, resources), in order.
+const WITH_STATUS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "namespaces",
+            "nodes",
+            "persistentvolumeclaims",
+            "persistentvolumes",
+            "pods",
+            "replicationcontrollers",
+            "resourcequotas",
+            "services",
+        ],
+    ),
+    ("apiextensions.k8s.io", &["customresourcedefinitions"]),
+    ("apiregistration.k8s.io", &["apiservices"]),
+    ("apps", &["daemonsets", "deployments", "replicasets", "statefulsets"]),
+    ("autoscaling", &["horizontalpodautoscalers"]),
+    ("batch", &["cronjobs", "jobs"]),
+    ("certificates.k8s.io", &["certificatesigningrequests"]),
+    ("flowcontrol.apiserver.k8s.io", &["flowschemas", "prioritylevelconfigurations"]),
+    ("networking.k8s.io", &["ingresses", "servicecidrs"]),
+    ("policy", &["poddisruptionbudgets"]),
+    ("resource.k8s.io", &["resourceclaims"]),
+    ("storage.k8s.io", &["volumeattachments"]),
+    ("writ.dev", &["policies", "policybindings"]),
+];
+
+/// Whether a built-in resource has a status subresource.
+#[must_use]
+pub fn has_status(group: &str, resource: &str) -> bool {
+    WITH_STATUS.iter().any(|(own, resources)| *own == group && resources.contains(&resource))
+}

@@ -1,0 +1,15 @@
+//! Writ against a real API server. Tests carry the numbers of the rows of the threat model that they cover
+//! (`docs/coverage.md`).
+#![cfg(feature = "cluster")]
+
+#[path = "harness/harness.rs"]
+mod harness;
+
+#[path = "e2e/once.rs"]
+mod once;
+#[path = "e2e/standalone.rs"]
+mod standalone;
+#[path = "e2e/support.rs"]
+mod support;
+#[path = "e2e/forgery.rs"]
+mod forgery;
