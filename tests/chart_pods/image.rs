@@ -29,13 +29,11 @@ fn build() -> Result<PathBuf> {
         .env("RUSTFLAGS", "-C target-feature=+crt-static")
         .status()?;
     ensure!(status.success(), "the static program could not be built, see above");
-    // A context of its own: the program where the Containerfile looks for a release, and nothing else.
+    // A context of its own, with the program and nothing else.
     let context = tempfile::tempdir()?;
-    let program = context.path().join("target/x86_64-unknown-linux-gnu/release/writ");
-    fs::create_dir_all(program.parent().unwrap_or(context.path()))?;
-    fs::copy(Path::new(REPOSITORY_ROOT).join("target").join(&target).join("debug/writ"), &program)?;
+    fs::copy(Path::new(REPOSITORY_ROOT).join("target").join(&target).join("debug/writ"), context.path().join("writ"))?;
     let archive = Path::new(REPOSITORY_ROOT).join("target/writ-test-image.tar");
     let containerfile = Path::new(REPOSITORY_ROOT).join("Containerfile");
-    build_archive(&containerfile, context.path(), &format!("{REPOSITORY}:{TAG}"), &archive)?;
+    build_archive(&containerfile, context.path(), "writ", &format!("{REPOSITORY}:{TAG}"), &archive)?;
     Ok(archive)
 }

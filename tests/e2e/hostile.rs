@@ -1,7 +1,7 @@
 //! A webhook of somebody else, in the test's own process: it records what it is asked and patches as it is told.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
+    io::{BufReader, Write as _},
     net::TcpListener,
     sync::{Arc, Mutex},
     thread,
@@ -95,7 +95,8 @@ fn answer(stream: &mut (impl std::io::BufRead + GetMut), patch: &Patch, seen: &M
     if let Ok(mut seen) = seen.lock() {
         seen.push(request);
     }
-    let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();
+    let body =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
     let out = stream.inner();
     out.write_all(head.as_bytes())?;
