@@ -67,7 +67,8 @@ pub(super) async fn run(controller: Arc<Controller>) {
         made.retain(|_, (_, at)| now.saturating_duration_since(*at) < ECHO);
         let mut writes = plan(&controller, &view, &mut reach);
         writes.retain(|write| {
-            made.get(&(write.kind, write.name.clone())).is_none_or(|(version, _)| *version != write.seen.resource_version)
+            made.get(&(write.kind, write.name.clone()))
+                .is_none_or(|(version, _)| *version != write.seen.resource_version)
         });
         let done: Vec<_> =
             stream::iter(writes).map(|write| make(&controller, write)).buffer_unordered(PARALLEL).collect().await;

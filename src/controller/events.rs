@@ -187,7 +187,10 @@ mod tests {
             {"apiVersion":"v1","kind":"Node","name":"n","uid":"1"},
             {"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web-1","uid":"2","controller":true}]}}"#;
         let subject = owner(&canonical::parse(object).unwrap()).unwrap();
-        assert_eq!((subject.kind.as_str(), subject.name.as_str(), subject.namespace.as_str()), ("ReplicaSet", "web-1", "shop"));
+        assert_eq!(
+            (subject.kind.as_str(), subject.name.as_str(), subject.namespace.as_str()),
+            ("ReplicaSet", "web-1", "shop")
+        );
         for none in ["{}", r#"{"metadata":{}}"#, r#"{"metadata":{"ownerReferences":[{"kind":"Node"}]}}"#] {
             assert_eq!(owner(&canonical::parse(none.as_bytes()).unwrap()), None, "{none}");
         }

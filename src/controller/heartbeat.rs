@@ -65,10 +65,7 @@ pub(super) async fn remove_stale(controller: &Controller) {
     }
 }
 
-fn report(
-    controller: &Controller,
-    versions: &mut (Option<Arc<Snapshot>>, BTreeMap<String, String>),
-) -> Option<Report> {
+fn report(controller: &Controller, versions: &mut (Option<Arc<Snapshot>>, BTreeMap<String, String>)) -> Option<Report> {
     let view = controller.view()?;
     if versions.0.as_ref().is_none_or(|last| !Arc::ptr_eq(last, &view.snapshot)) {
         let lines = view.state.bindings.iter().filter_map(|entry| {

@@ -61,7 +61,9 @@ async fn turn(controller: &Controller, observer: &mut Observer) -> Result<bool, 
     let own = controller.settings.replica.as_str();
     let written = match (observer.step(found.as_ref().map(record).as_ref(), own, Instant::now()), found) {
         (Step::Wait, _) => return Ok(false),
-        (Step::Create, _) | (_, None) => api.create(&PostParams::default(), &renewed(Lease::default(), controller)).await,
+        (Step::Create, _) | (_, None) => {
+            api.create(&PostParams::default(), &renewed(Lease::default(), controller)).await
+        }
         (Step::Renew | Step::Take, Some(lease)) => {
             api.replace(NAME, &PostParams::default(), &renewed(lease, controller)).await
         }

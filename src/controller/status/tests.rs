@@ -3,20 +3,18 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::{
-
-    controller::{
-        fixtures::{binding, binding_spec, hook, once_spec, pin_all, policy, policy_spec, rule, state},
-        observed::Update,
-        settings::Settings,
-    },
+use crate::controller::{
+    fixtures::{binding, binding_spec, hook, once_spec, pin_all, policy, policy_spec, rule, state},
+    observed::Update,
+    settings::Settings,
 };
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 /// `Compiled=True/Valid Ready=False/DigestConflict`
 fn shown(conditions: &[crate::api::Condition]) -> String {
-    let show = |condition: &crate::api::Condition| format!("{}={:?}/{}", condition.type_, condition.status, condition.reason);
+    let show =
+        |condition: &crate::api::Condition| format!("{}={:?}/{}", condition.type_, condition.status, condition.reason);
     conditions.iter().map(show).collect::<Vec<_>>().join(" ")
 }
 
