@@ -1,6 +1,6 @@
 //! Writ on a real node, installed by Helm, with real pods, controllers, probes and Services.
 //!
-//! Needs root and the image (`make image`; `make test` makes it). Without root every test says that it was not run.
+//! Needs root and the image: `make test-pods` makes it. Without root every test says that it was not run.
 #![expect(clippy::indexing_slicing, reason = "a JSON value is indexed, which answers null and never panics")]
 
 #[path = "harness/harness.rs"]
@@ -25,7 +25,7 @@ use installation::Installation;
 fn on_a_node(further: &[&str], test: impl FnOnce(&Installation) -> Result<()>) -> Result<()> {
     static ONE: Mutex<()> = Mutex::new(());
     if !rustix::process::geteuid().is_root() {
-        eprintln!("NOT RUN: a node with pods needs root; as root, `make test` runs it");
+        eprintln!("NOT RUN: a node with pods needs root; as root, `make test-pods` runs it");
         return Ok(());
     }
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
