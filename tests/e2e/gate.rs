@@ -122,6 +122,7 @@ fn t07_t08_each_object_carries_its_own_writ_and_controllers_come_to_rest() -> Re
 #[test]
 fn t36_t37_every_way_to_change_a_pod_is_decided_and_recorded() -> Result<()> {
     let rig = Rig::standalone(Options::default(), ALLOW_ALL)?;
+    rig.cluster.kubectl(&["create", "serviceaccount", "default"], "")?.ok()?;
     rig.create(&pod("a"))?;
     rig.create(&deployment("web", "registry.example/a"))?;
     let client = rig.cluster.client();
@@ -223,8 +224,9 @@ fn t41_racing_writers_are_never_refused_wrongly() -> Result<()> {
                         let path = "/apis/apps/v1/namespaces/default/deployments/web";
                         let headers = [("Content-Type", "application/merge-patch+json")];
                         let response = client.request("PATCH", path, &headers, patch.as_bytes())?;
-                        // The API server itself gives up after five conflicts.
-                        if response.status != 200 && response.status != 409 {
+                        // The API server itself gives up after some conflicts, and on a machine without time it gives up
+                        // waiting; a refusal is what a webhook says.
+                        if response.text().contains("denied the request") {
                             refusals.push(response.text());
                         }
                     }
