@@ -98,7 +98,9 @@ fn t41_without_replicas_governed_changes_are_refused_at_once_and_the_rest_goes_o
         ensure!(answer.status == 201, "kube-system: {} {}", answer.status, answer.text());
         installation.kubectl(&["wait", "--for=condition=Ready", "pod/x", "-n", "kube-system", "--timeout=60s"], "")?;
         installation.wait("the node's next sign of life", || Ok(heartbeat(installation)? != beat))?;
-        installation.kubectl(&["wait", "--for=condition=Ready", "node/node", "--timeout=1s"], "")?;
+        let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
+        let ready = installation.kubectl(&["get", "node", "node", "-o", ready], "")?;
+        ensure!(ready == "True", "the node's condition Ready is {ready}");
         ensure!(webhooks(installation)? == before, "the webhook configurations are not what they were");
 
         // And back, without anything but the StatefulSet.
