@@ -378,3 +378,45 @@ fn traverse(fuel: &mut Fuel, value: &Value<'_>) -> Result<u64, EvaluationErrorKi
         _ => 1,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cel::machine::MAX_ARITY;
+
+    /// The arguments that a cost looks at.
+    fn looks_at(cost: Cost) -> usize {
+        match cost {
+            Cost::Unit | Cost::Join | Cost::NewList => 0,
+            Cost::Scan(index) | Cost::Copy(index) | Cost::SelfCompare(index) => index + 1,
+            Cost::Concatenate | Cost::Compare | Cost::Contains | Cost::Match | Cost::InList => 2,
+            Cost::Traverse | Cost::Flatten => 1,
+        }
+    }
+
+    #[test]
+    fn the_table_is_consistent() {
+        for (name, function) in REGISTRY.iter() {
+            assert_eq!(*name, function.name);
+            assert!(!function.overloads.is_empty(), "{name}");
+            for overload in &function.overloads {
+                let arity = overload.parameters.len();
+                assert!(arity <= MAX_ARITY && looks_at(overload.cost) <= arity, "{name}");
+                assert!(!overload.member || arity > 0, "{name} is a method without a target");
+                // Two overloads that take the same types would make every call of them undecided.
+                let twins = function
+                    .overloads
+                    .iter()
+                    .filter(|other| other.member == overload.member && other.parameters == overload.parameters);
+                assert_eq!(twins.count(), 1, "{name}({:?})", overload.parameters);
+            }
+        }
+        assert!(REGISTRY.len() > 70, "only {} functions are declared", REGISTRY.len());
+    }
+
+    #[test]
+    fn no_expression_can_name_what_macros_call() {
+        assert!(function("@sortByAssociatedKeys").is_some());
+        assert!(function("format").is_none(), "a library that is not there yet");
+    }
+}

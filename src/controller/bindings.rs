@@ -1,6 +1,9 @@
 //! The bindings that exist. One that cannot be read or is not acceptable denies everything that it could govern.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     force::{Cause, Decision, Kept, Shortfall, decide},
@@ -52,8 +55,7 @@ impl Bindings {
             Update::Set(object) => self.set(object, guarded, &mut changes),
             Update::Remove(object) => changes.spec = self.entries.remove(&object.name).is_some(),
             Update::Replace(objects) => {
-                let kept: std::collections::BTreeSet<&str> =
-                    objects.iter().map(|object| object.name.as_str()).collect();
+                let kept: BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
                 let before = self.entries.len();
                 self.entries.retain(|name, _| kept.contains(name.as_str()));
                 changes.spec = self.entries.len() < before;
@@ -96,22 +98,16 @@ impl Bindings {
 
     /// The names of the bindings that want, keep or recorded one of these policies.
     #[must_use]
-    pub fn concerned(&self, policies: &std::collections::BTreeSet<String>) -> Vec<String> {
-        let names = |entry: &BindingEntry| {
-            let kept = entry
-                .decision
-                .in_force
-                .as_ref()
-                .map(|kept| (kept.policy.id().to_owned(), kept.policy.version().to_owned()));
-            let recorded =
-                entry.status.in_force.as_ref().map(|recorded| (recorded.id.clone(), recorded.version.clone()));
-            let wanted = Some((entry.binding.policy_id.clone(), entry.binding.wanted_version.clone()));
-            [wanted, kept, recorded]
-                .into_iter()
-                .flatten()
-                .any(|(id, version)| policies.contains(&format!("{id}.{version}")))
+    pub fn concerned(&self, policies: &BTreeSet<String>) -> Vec<String> {
+        // An id has no dots.
+        let policies: BTreeSet<(&str, &str)> = policies.iter().filter_map(|name| name.split_once('.')).collect();
+        let names_one = |entry: &BindingEntry| {
+            let kept = entry.decision.in_force.as_ref().map(|kept| (kept.policy.id(), kept.policy.version()));
+            let recorded = entry.status.in_force.as_ref().map(|known| (known.id.as_str(), known.version.as_str()));
+            let wanted = Some((entry.binding.policy_id.as_str(), entry.binding.wanted_version.as_str()));
+            [wanted, kept, recorded].into_iter().flatten().any(|named| policies.contains(&named))
         };
-        self.entries.iter().filter(|(_, entry)| names(entry)).map(|(name, _)| name.clone()).collect()
+        self.entries.iter().filter(|(_, entry)| names_one(entry)).map(|(name, _)| name.clone()).collect()
     }
 
     /// Decides a binding anew; whether what is in force for it, or why not, changed.

@@ -1,6 +1,10 @@
 //! Asks the API server, again and again, for a consistent list of everything that decides: names and versions alone.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use kube::{Client, api::ListParams, core::Request};
 use serde::Deserialize;
@@ -20,6 +24,10 @@ use super::{
 const LIST_LIMIT: Duration = Duration::from_secs(3);
 /// The pause after a list that failed, so that a replica decides soon after the API server is back.
 const RETRY: Duration = Duration::from_millis(500);
+/// Where lists are long, the pause is this many times as long as the list took…
+const PAUSE_FACTOR: u32 = 9;
+/// … and at most this: with a list after it, it ends within the ten seconds that a proof is good for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(6);
 /// Objects in one page: what bounds the memory for it.
 const PAGE: u32 = 500;
 
@@ -62,14 +70,16 @@ struct ItemMetadata {
 /// Lists for ever, and hands each list over for comparison.
 pub(super) async fn run(controller: Arc<Controller>, changes: mpsc::Sender<Change>) {
     loop {
-        let as_of = controller.moment();
+        let (as_of, asked) = (controller.moment(), Instant::now());
         let pause = match (as_of, timeout(LIST_LIMIT, list_all(&controller.client)).await) {
             (Ok(as_of), Ok(Ok([policies, bindings, namespaces]))) => {
                 let listings = Listings { as_of, policies, bindings, namespaces };
                 if changes.send(Change::Listed(Box::new(listings))).await.is_err() {
                     return;
                 }
-                controller.settings.currency_interval
+                let took = asked.elapsed();
+                let shortest = controller.settings.currency_interval;
+                (took * PAUSE_FACTOR).clamp(shortest, LONGEST_PAUSE.max(shortest))
             }
             (Err(error), _) => {
                 tracing::error!(error = %error, "the clock cannot be read, so nothing is current");

@@ -78,10 +78,12 @@ mod tests {
     }
 
     type Objects = &'static [(&'static str, &'static str, i64, u64)];
+    /// What, listed, watched, gone, how it is compared, the difference.
+    type Case = (&'static str, Objects, Objects, &'static [(&'static str, u64)], Compare, Option<&'static str>);
 
     #[test]
     fn the_watch_may_be_ahead_and_never_behind() {
-        let cases: &[(&str, Objects, Objects, &[(&str, u64)], Compare, Option<&str>)] = &[
+        let cases: &[Case] = &[
             ("both empty", &[], &[], &[], Compare::Generation, None),
             ("equal", &[("a", "1", 1, 10)], &[("a", "1", 1, 10)], &[], Compare::Generation, None),
             ("status differs", &[("a", "1", 1, 50)], &[("a", "1", 1, 10)], &[], Compare::Generation, None),

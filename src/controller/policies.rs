@@ -1,6 +1,9 @@
 //! The policy versions that exist, each compiled once.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     ledger::Pin,
@@ -58,8 +61,7 @@ impl Policies {
             Update::Set(object) => self.set(object, &mut changes),
             Update::Remove(object) => self.remove(&object.name, &mut changes),
             Update::Replace(objects) => {
-                let kept: std::collections::BTreeSet<&str> =
-                    objects.iter().map(|object| object.name.as_str()).collect();
+                let kept: BTreeSet<&str> = objects.iter().map(|object| object.name.as_str()).collect();
                 let gone: Vec<String> =
                     self.entries.keys().filter(|name| !kept.contains(name.as_str())).cloned().collect();
                 for name in gone {

@@ -101,11 +101,11 @@ impl ControllerMetrics {
                 || Histogram::new(exponential_buckets(0.0005, 2.0, 14)),
             ),
             current_as_of: to.gauge(
-                "writ_policies_current_as_of_seconds",
+                "writ_policies_current_timestamp_seconds",
                 "The time, in seconds since 1970, as of which this replica last showed that it has seen every policy, binding and namespace.",
             ),
             set_changed: to.gauge(
-                "writ_policy_set_changed_seconds",
+                "writ_policy_set_changed_timestamp_seconds",
                 "The time, in seconds since 1970, when what is in force last changed on this replica.",
             ),
             watch_errors: to.counters(

@@ -61,7 +61,8 @@ fn pass(mut from: TcpStream, mut to: TcpStream, number: u64, frozen_below: &Atom
         while number < frozen_below.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(5));
         }
-        if to.write_all(&buffer[..length]).is_err() {
+        let sent = buffer.get(..length).unwrap_or_default();
+        if to.write_all(sent).is_err() {
             break;
         }
     }

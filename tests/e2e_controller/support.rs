@@ -31,6 +31,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(30);
 /// Writ's own namespace.
 pub(crate) const NAMESPACE: &str = "writ-system";
 
+#[expect(clippy::expect_used, reason = "a static has nobody to hand an error to")]
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| cluster().expect("the control plane comes up"));
 
 /// The control plane that all tests of this file share.
@@ -181,6 +182,7 @@ pub(crate) fn binding(id: &str, version: &str) -> DynamicObject {
     }))
 }
 
+#[expect(clippy::expect_used, reason = "a test that writes no object is wrong itself")]
 pub(crate) fn object(json: Value) -> DynamicObject {
     serde_json::from_value(json).expect("a test writes objects")
 }
