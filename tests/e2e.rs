@@ -5,6 +5,8 @@
 #[path = "harness/harness.rs"]
 mod harness;
 
+#[path = "e2e/command_line.rs"]
+mod command_line;
 #[path = "e2e/gate.rs"]
 mod gate;
 #[path = "e2e/hostile.rs"]
