@@ -48,7 +48,8 @@ fn t09_what_another_webhook_changes_afterwards_is_refused_by_name_or_signed_agai
     // Before writ in the order of names: writ attests what it made.
     rig.apply(&changer.configuration("aaa", &["deployments"], "Never"))?;
     wait_until("the other webhook to be called", SOON, || {
-        let _ = rig.cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], &deployment("probe", "a").to_string())?;
+        let _ =
+            rig.cluster.kubectl(&["create", "--dry-run=server", "-f", "-"], &deployment("probe", "a").to_string())?;
         Ok((!changer.seen().is_empty()).then_some(()))
     })?;
     let stored = rig.create(&deployment("before", "registry.example/a"))?;
@@ -68,7 +69,8 @@ fn t09_what_another_webhook_changes_afterwards_is_refused_by_name_or_signed_agai
 
     // One that changes the object at every call cannot be signed after: refused, naming the field.
     let restless = Hostile::start(|request| {
-        let before = request["object"]["metadata"]["labels"]["count"].as_str().unwrap_or("0").parse::<u32>().unwrap_or(0);
+        let before =
+            request["object"]["metadata"]["labels"]["count"].as_str().unwrap_or("0").parse::<u32>().unwrap_or(0);
         let labels = json!({"count": (before + 1).to_string()});
         json!([{"op": "add", "path": "/metadata/labels", "value": labels}])
     })?;
@@ -96,7 +98,8 @@ fn t07_t08_each_object_carries_its_own_writ_and_controllers_come_to_rest() -> Re
         Ok((list["items"].as_array().is_some_and(|items| items.len() == 2)).then_some(()))
     })?;
     for item in sets()?["items"].as_array().context("items")? {
-        let key = if item["kind"] == "Pod" { "attestation.writ.dev/pods" } else { "attestation.writ.dev/replicasets.apps" };
+        let key =
+            if item["kind"] == "Pod" { "attestation.writ.dev/pods" } else { "attestation.writ.dev/replicasets.apps" };
         let statement = verified(item, key)?;
         ensure!(statement.predicate.user.username.starts_with("system:"), "{:?}", statement.predicate.user);
     }
@@ -125,7 +128,8 @@ fn t36_t37_every_way_to_change_a_pod_is_decided_and_recorded() -> Result<()> {
     let json_type = [("Content-Type", "application/json")];
     let merge = [("Content-Type", "application/merge-patch+json")];
     let pods = "/api/v1/namespaces/default/pods";
-    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a", "namespace": "default"}});
+    let eviction =
+        json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "a", "namespace": "default"}});
     let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "a"}, "target": {"kind": "Node", "name": "n"}});
     let ephemeral = json!({"spec": {"ephemeralContainers": [{"name": "d", "image": "registry.example/d"}]}});
     let resize = json!({"spec": {"containers": [{"name": "c", "resources": {"requests": {"cpu": "1m"}}}]}});
@@ -137,12 +141,28 @@ fn t36_t37_every_way_to_change_a_pod_is_decided_and_recorded() -> Result<()> {
         ("PATCH", format!("{pods}/a/ephemeralcontainers"), &merge, ephemeral, "UPDATE", "pods", "ephemeralcontainers"),
         ("PATCH", format!("{pods}/a/resize"), &merge, resize, "UPDATE", "pods", "resize"),
         ("POST", format!("{pods}/a/binding"), &json_type, binding, "CREATE", "pods", "binding"),
-        ("PATCH", "/apis/apps/v1/namespaces/default/deployments/web/scale".into(), &merge, scale, "UPDATE", "deployments", "scale"),
+        (
+            "PATCH",
+            "/apis/apps/v1/namespaces/default/deployments/web/scale".into(),
+            &merge,
+            scale,
+            "UPDATE",
+            "deployments",
+            "scale",
+        ),
         ("GET", format!("{pods}/a/exec?command=x"), &json_type, json!(null), "CONNECT", "pods", "exec"),
         ("GET", format!("{pods}/a/portforward"), &json_type, json!(null), "CONNECT", "pods", "portforward"),
         ("GET", format!("{pods}/a/proxy/"), &json_type, json!(null), "CONNECT", "pods", "proxy"),
         ("POST", format!("{pods}/a/eviction"), &json_type, eviction, "CREATE", "pods", "eviction"),
-        ("DELETE", "/apis/apps/v1/namespaces/default/deployments".into(), &json_type, json!(null), "DELETE", "deployments", ""),
+        (
+            "DELETE",
+            "/apis/apps/v1/namespaces/default/deployments".into(),
+            &json_type,
+            json!(null),
+            "DELETE",
+            "deployments",
+            "",
+        ),
     ];
     for (method, path, headers, body, operation, resource, subresource) in ways {
         let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -178,7 +198,8 @@ fn t39_an_object_under_deletion_is_decided_like_any_other() -> Result<()> {
     rig.cluster.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", &label], "")?.ok()?;
     verified(&rig.get(&["deployment", "web"])?, DEPLOYMENTS)?;
     let release = json!({"metadata": {"finalizers": null}}).to_string();
-    let message = rig.cluster.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", &release], "")?.refused()?;
+    let message =
+        rig.cluster.kubectl(&["patch", "deployment", "web", "--type=merge", "-p", &release], "")?.refused()?;
     assert_says(&message, &["NoDeletion"])?;
     rig.cluster.kubectl_as(&holder, &["patch", "deployment", "web", "--type=merge", "-p", &release], "")?.ok()?;
     let gone = rig.cluster.kubectl(&["get", "deployment", "web"], "")?.refused()?;
@@ -197,7 +218,8 @@ fn t41_racing_writers_are_never_refused_wrongly() -> Result<()> {
                     let client = rig.cluster.client_as("kube-apiserver", "admin", &["system:masters"])?;
                     let mut refusals = Vec::new();
                     for round in 0..25 {
-                        let patch = json!({"metadata": {"labels": {format!("w{writer}"): format!("r{round}")}}}).to_string();
+                        let patch =
+                            json!({"metadata": {"labels": {format!("w{writer}"): format!("r{round}")}}}).to_string();
                         let path = "/apis/apps/v1/namespaces/default/deployments/web";
                         let headers = [("Content-Type", "application/merge-patch+json")];
                         let response = client.request("PATCH", path, &headers, patch.as_bytes())?;
@@ -210,7 +232,15 @@ fn t41_racing_writers_are_never_refused_wrongly() -> Result<()> {
                 })
             })
             .collect();
-        writers.into_iter().flat_map(|writer| writer.join().map_or_else(|_| vec!["panicked".into()], |list| list.unwrap_or_else(|error| vec![error.to_string()]))).collect()
+        writers
+            .into_iter()
+            .flat_map(|writer| {
+                writer.join().map_or_else(
+                    |_| vec!["panicked".into()],
+                    |list| list.unwrap_or_else(|error| vec![error.to_string()]),
+                )
+            })
+            .collect()
     });
     assert_eq!(refusals, Vec::<String>::new());
     verified(&rig.get(&["deployment", "web"])?, DEPLOYMENTS)?;
@@ -228,12 +258,22 @@ fn t49_t51_an_object_with_two_meanings_is_refused_and_an_odd_body_is_no_review()
         )
     };
     let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
-    for object in [r#"{"a":1,"a":2}"#, r#"{"x":{"b":1,"\u0062":2}}"#, &format!(r#"{{"a":{deep}}}"#), r#"{"a":1e999}"#, r#"{"a":"\ud800"}"#] {
+    for object in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"x":{"b":1,"\u0062":2}}"#,
+        &format!(r#"{{"a":{deep}}}"#),
+        r#"{"a":1e999}"#,
+        r#"{"a":"\ud800"}"#,
+    ] {
         let response = client.request("POST", "/validate?timeout=2s", &json_type, review(object).as_bytes())?;
         assert_eq!(response.status, 200, "{}", response.text());
         let answer = response.json()?;
         let status = &answer["response"]["status"];
-        assert_eq!((answer["response"]["allowed"].as_bool(), status["code"].as_u64()), (Some(false), Some(403)), "{answer}");
+        assert_eq!(
+            (answer["response"]["allowed"].as_bool(), status["code"].as_u64()),
+            (Some(false), Some(403)),
+            "{answer}"
+        );
         assert_eq!(status["details"]["causes"][0]["reason"], "MalformedObject");
     }
     for (body, status) in [("", 400), ("{}", 400), ("[[", 400), (&review("{}")[..60], 400)] {
@@ -275,7 +315,10 @@ fn modes_warn_and_audit_let_everything_pass_and_a_reviewed_version_must_be_in_fo
     let output = rig.cluster.kubectl(&["create", "-f", "-"], &deployment("web", "a").to_string())?;
     assert_says(&output.stderr, &["Warning:", "would deny", "Refused", "not here"])?;
     ensure!(output.success, "a warning refuses nothing");
-    ensure!(rig.get(&["deployment", "web"])?["metadata"]["annotations"].get(DEPLOYMENTS).is_none(), "a warning attests nothing");
+    ensure!(
+        rig.get(&["deployment", "web"])?["metadata"]["annotations"].get(DEPLOYMENTS).is_none(),
+        "a warning attests nothing"
+    );
     let audit = Rig::beside(rig.cluster.clone(), &deny("Audit"), crate::support::CLUSTER_ID)?;
     let output = audit.cluster.kubectl(&["create", "-f", "-"], &deployment("quiet", "a").to_string())?;
     ensure!(output.success && !output.stderr.contains("Warning"), "{}", output.stderr);

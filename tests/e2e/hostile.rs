@@ -95,7 +95,8 @@ fn answer(stream: &mut (impl std::io::BufRead + GetMut), patch: &Patch, seen: &M
     if let Ok(mut seen) = seen.lock() {
         seen.push(request);
     }
-    let body = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();
+    let body =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}).to_string();
     let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
     let out = stream.inner();
     out.write_all(head.as_bytes())?;
