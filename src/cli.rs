@@ -7,6 +7,8 @@ mod canonical;
 mod case;
 mod cel;
 #[cfg(feature = "cluster")]
+mod claims;
+#[cfg(feature = "cluster")]
 mod cluster;
 mod completion;
 mod console;
@@ -26,6 +28,8 @@ mod policies;
 mod reference;
 #[cfg(feature = "cluster")]
 pub mod serve;
+#[cfg(feature = "cluster")]
+mod status;
 mod test;
 mod verify;
 
@@ -69,6 +73,10 @@ enum Command {
     Cel(cel::CelCommand),
     Canonical(canonical::CanonicalCommand),
     Verify(Box<verify::VerifyCommand>),
+    #[cfg(feature = "cluster")]
+    Status(status::StatusCommand),
+    #[cfg(feature = "cluster")]
+    Claims(claims::ClaimsCommand),
     Keygen(keygen::KeygenCommand),
     Completion(completion::CompletionCommand),
     #[cfg(feature = "cluster")]
@@ -97,6 +105,10 @@ impl Command {
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
             Self::Verify(command) => command.run(io),
+            #[cfg(feature = "cluster")]
+            Self::Status(command) => command.run(io),
+            #[cfg(feature = "cluster")]
+            Self::Claims(command) => command.run(io),
             Self::Keygen(command) => command.run(io),
             Self::Completion(command) => command.run(io),
             #[cfg(feature = "cluster")]

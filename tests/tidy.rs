@@ -236,3 +236,26 @@ fn every_test_that_the_coverage_names_exists() {
     let missing: Vec<&str> = names.filter(|name| !all.contains(&format!("fn {name}("))).collect();
     assert_eq!(missing, Vec::<&str>::new());
 }
+
+/// The parts of a decision name their reasons as words; each must be one of the API's, or it would be told as a fault.
+#[test]
+fn every_reason_word_is_a_reason_of_the_api() {
+    let known: BTreeSet<&str> = writ::api::Reason::ALL.iter().map(|reason| reason.as_str()).collect();
+    let mut missing = Vec::new();
+    for (path, text) in sources("src") {
+        let (path, _) = module(&path);
+        let reasons = ["verify", "attest/error.rs", "keyring.rs", "replay/outcome.rs"];
+        if is_test(&path) || !reasons.iter().any(|start| path.starts_with(start)) {
+            continue;
+        }
+        for word in text.split("=> \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+            let is_word = word.starts_with(|first: char| first.is_ascii_uppercase())
+                && word.chars().all(|c| c.is_ascii_alphanumeric())
+                && word.chars().any(|c| c.is_ascii_lowercase());
+            if is_word && word != "Claimed" && !known.contains(word) {
+                missing.push(format!("{path}: {word}"));
+            }
+        }
+    }
+    assert_eq!(missing, Vec::<String>::new());
+}

@@ -31,8 +31,12 @@ pub(in crate::cel) enum Op {
     Charge(u32),
     /// Pushes the top once more.
     Duplicate,
-    /// Makes an optional of the top.
-    Wrap,
+    /// Pushes a field of a group as an optional, or with `test` whether it has a value.
+    Ask {
+        slot: Slot,
+        test: bool,
+        cost: u8,
+    },
     /// Follows constant steps from the top.
     Path {
         from: u32,
@@ -182,4 +186,20 @@ pub(in crate::cel) struct Code {
     pub(in crate::cel) calls: Vec<Call>,
     pub(in crate::cel) patterns: Vec<Pattern>,
     pub(in crate::cel) optionals: Vec<Box<[bool]>>,
+    /// The variables that are read, with their names.
+    pub(in crate::cel) variables: Vec<(Slot, Arc<str>)>,
+}
+
+impl Code {
+    /// Gives back the room that was kept for growth: a program is kept for long.
+    pub(in crate::cel) fn shrink(&mut self) {
+        self.ops.shrink_to_fit();
+        self.offsets.shrink_to_fit();
+        self.constants.shrink_to_fit();
+        self.steps.shrink_to_fit();
+        self.calls.shrink_to_fit();
+        self.patterns.shrink_to_fit();
+        self.optionals.shrink_to_fit();
+        self.variables.shrink_to_fit();
+    }
 }

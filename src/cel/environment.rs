@@ -160,7 +160,8 @@ pub trait Activation<'a> {
     ///
     /// # Errors
     /// Any error becomes the error of reading the variable; `||`, `&&` and the macros absorb it where they absorb
-    /// others. [`EvaluationErrorKind::MissingVariable`] is for a slot without a value.
+    /// others. [`EvaluationErrorKind::MissingVariable`] is for a slot without a value: `has(group.field)` is false
+    /// then, and `group.?field` is `optional.none()`. The name in it may be left empty.
     fn resolve(&self, slot: Slot, fuel: &mut Fuel) -> Result<Value<'a>, EvaluationError>;
 }
 
@@ -193,7 +194,7 @@ impl<'a> Activation<'a> for Bindings<'a> {
     fn resolve(&self, slot: Slot, _: &mut Fuel) -> Result<Value<'a>, EvaluationError> {
         match self.values.get(slot.index()) {
             Some(Some(value)) => Ok(value.clone()),
-            _ => Err(EvaluationErrorKind::MissingVariable(format!("slot {}", slot.index())).into()),
+            _ => Err(EvaluationErrorKind::MissingVariable(String::new()).into()),
         }
     }
 }

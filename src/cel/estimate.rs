@@ -137,6 +137,11 @@ impl Estimator<'_> {
                 self.push(shape);
                 u64::from(cost)
             }
+            Op::Ask { slot, test, cost } => {
+                let shape = if test { Shape::Scalar } else { Shape::of_type(self.env.type_of(slot), self.sizes) };
+                self.push(shape);
+                u64::from(cost) + u64::from(!test)
+            }
             Op::Local { frame, second, cost } => {
                 let shape = match self.frames.get(usize::from(frame)) {
                     Some((_, shape)) if second => shape.clone(),
@@ -213,7 +218,7 @@ impl Estimator<'_> {
                 u64::from(!flat)
             }
             // Jumps forward: what they skip is counted. The rest is counted where it starts.
-            Op::Wrap | Op::Bail { .. } | Op::Skip { .. } | Op::Jump(_) | Op::And { .. } | Op::Or { .. } => 0,
+            Op::Bail { .. } | Op::Skip { .. } | Op::Jump(_) | Op::And { .. } | Op::Or { .. } => 0,
             Op::Next { .. } | Op::End | Op::Mark => 0,
             Op::Branch { .. } | Op::OrElse { .. } | Op::Loop { .. } | Op::Open { .. } => 0,
         }

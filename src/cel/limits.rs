@@ -27,5 +27,8 @@ pub const MAX_VALUE_DEPTH: u16 = 192;
 /// The longest regular expression, in bytes.
 pub const MAX_REGEX_BYTES: usize = 1_024;
 
-/// The largest compiled form of a regular expression, in bytes.
+/// The largest compiled form of a regular expression that is a literal, in bytes.
 pub const MAX_REGEX_PROGRAM_BYTES: usize = 256 * 1_024;
+
+/// The largest compiled form of a regular expression that an evaluation computes, in bytes.
+pub const MAX_COMPUTED_REGEX_PROGRAM_BYTES: usize = 64 * 1_024;

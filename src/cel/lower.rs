@@ -29,6 +29,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
     let mut lowering =
         Lowering { checked, env, code: Code::default(), references: BTreeSet::new(), offset: 0, used: Vec::new() };
     lowering.lower(checked.ast.root(), false)?;
+    lowering.code.shrink();
     Ok((lowering.code, lowering.references))
 }
 
@@ -261,7 +262,11 @@ impl Lowering<'_> {
     }
 
     fn refer(&mut self, slot: super::environment::Slot, steps: &[Arc<str>]) {
-        let root = self.env.name(slot).split('.').map(Arc::from);
+        let name = self.env.name(slot);
+        if !self.code.variables.iter().any(|(known, _)| *known == slot) {
+            self.code.variables.push((slot, name.into()));
+        }
+        let root = name.split('.').map(Arc::from);
         self.references.insert(Path::new(root.chain(steps.iter().cloned()).collect()));
     }
 }

@@ -8,7 +8,7 @@ mod operand;
 
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
-    environment::Activation,
+    environment::{Activation, Slot},
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
     library::{Cost, equality_cost, match_cost, no_such_overload},
@@ -58,7 +58,10 @@ struct Machine<'a, 'f> {
 }
 
 /// What the compiler never produces.
-const BROKEN: EvaluationErrorKind = EvaluationErrorKind::Internal("the program is inconsistent");
+#[cold]
+fn broken() -> EvaluationErrorKind {
+    EvaluationErrorKind::Internal("the program is inconsistent")
+}
 
 impl<'a> Machine<'a, '_> {
     fn located(&self, kind: EvaluationErrorKind) -> EvaluationError {
@@ -84,11 +87,11 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn pop(&mut self) -> Outcome<'a> {
-        self.stack.pop().unwrap_or_else(|| Err(Box::new(self.located(BROKEN))))
+        self.stack.pop().unwrap_or_else(|| Err(Box::new(self.located(broken()))))
     }
 
     fn top(&self) -> Result<&Outcome<'a>, EvaluationErrorKind> {
-        self.stack.last().ok_or(BROKEN)
+        self.stack.last().ok_or_else(broken)
     }
 
     /// Executes one instruction; says which comes next.
@@ -96,20 +99,24 @@ impl<'a> Machine<'a, '_> {
         self.fuel.toil(1)?;
         match op {
             Op::Constant(index) => {
-                let value = self.code.constants.get(index as usize).ok_or(BROKEN)?;
+                let value = self.code.constants.get(index as usize).ok_or_else(broken)?;
                 self.push(Ok(operand::borrow(value)));
             }
             Op::Variable { slot, cost } => {
                 self.fuel.spend(u64::from(cost))?;
                 let outcome = match self.activation.resolve(slot, self.fuel) {
                     Ok(value) => Ok(value),
-                    Err(error) => self.raise(error.kind)?,
+                    Err(error) => {
+                        let kind = self.named(error.kind, slot);
+                        self.raise(kind)?
+                    }
                 };
                 self.push(outcome);
             }
+            Op::Ask { slot, test, cost } => self.ask(slot, test, cost)?,
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
-                let frame = self.frames.get(usize::from(frame)).ok_or(BROKEN)?;
+                let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
                 let value = if second { frame.second.clone() } else { frame.first.clone() };
                 self.push(Ok(value));
             }
@@ -117,14 +124,6 @@ impl<'a> Machine<'a, '_> {
             Op::Duplicate => {
                 let top = self.top()?.clone();
                 self.push(top);
-            }
-            Op::Wrap => {
-                let value = self.pop();
-                let outcome = match value {
-                    Ok(value) => self.settle(Value::present(value))?,
-                    error => error,
-                };
-                self.push(outcome);
             }
             Op::Path { from, count } => self.follow(from, count)?,
             Op::Index { optional } => self.index(optional)?,
@@ -161,13 +160,13 @@ impl<'a> Machine<'a, '_> {
             Op::In { listed } => self.membership(listed)?,
             Op::InSet(index) => self.set_membership(index)?,
             Op::Call(index) => {
-                let call = self.code.calls.get(index as usize).ok_or(BROKEN)?;
+                let call = self.code.calls.get(index as usize).ok_or_else(broken)?;
                 self.call(call)?;
             }
             Op::Regex { pattern, function, limited } => {
                 let limit = if limited { Some(self.pop()) } else { None };
                 let text = self.pop();
-                let pattern = self.code.patterns.get(pattern as usize).ok_or(BROKEN)?;
+                let pattern = self.code.patterns.get(pattern as usize).ok_or_else(broken)?;
                 let size = match &text {
                     Ok(text) => text.size(self.fuel)?,
                     Err(_) => 1,
@@ -195,6 +194,36 @@ impl<'a> Machine<'a, '_> {
             Op::Close { flat } => self.close(flat)?,
         }
         Ok(next)
+    }
+
+    /// Fills in the name of a variable without a value.
+    fn named(&self, kind: EvaluationErrorKind, slot: Slot) -> EvaluationErrorKind {
+        match kind {
+            EvaluationErrorKind::MissingVariable(name) if name.is_empty() => {
+                let known = self.code.variables.iter().find(|(known, _)| *known == slot);
+                EvaluationErrorKind::MissingVariable(known.map(|(_, name)| name.to_string()).unwrap_or_default())
+            }
+            other => other,
+        }
+    }
+
+    /// A field of a group that may have no value: that is no error here.
+    fn ask(&mut self, slot: Slot, test: bool, cost: u8) -> Result<(), EvaluationErrorKind> {
+        self.fuel.spend(u64::from(cost))?;
+        let outcome = match self.activation.resolve(slot, self.fuel) {
+            Ok(_) if test => Ok(Value::Bool(true)),
+            Ok(value) => {
+                self.fuel.spend(1)?;
+                self.settle(Value::present(value))?
+            }
+            Err(error) => match error.kind {
+                EvaluationErrorKind::MissingVariable(_) if test => Ok(Value::Bool(false)),
+                EvaluationErrorKind::MissingVariable(_) => Ok(Value::Optional(None)),
+                kind => self.raise(kind)?,
+            },
+        };
+        self.push(outcome);
+        Ok(())
     }
 
     /// The second half of `&&` and `||`: what decides wins over an error, and the first error over the second.
@@ -274,7 +303,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn set_membership(&mut self, index: u32) -> Result<(), EvaluationErrorKind> {
-        let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(BROKEN) };
+        let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(broken()) };
         let outcome = match self.pop() {
             Ok(value) => Ok(Value::Bool(self.is_in(&value, set)?)),
             error => error,
@@ -286,7 +315,7 @@ impl<'a> Machine<'a, '_> {
     fn is_in(&mut self, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
         for index in 0..list.len() {
             self.fuel.toil(1)?;
-            if let Some(item) = list.element(index)
+            if let Some(item) = list.peek(index)
                 && equal(self.fuel, value, &item)?
             {
                 return Ok(true);
@@ -296,37 +325,44 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn call(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        let mut arguments: [Value<'a>; MAX_ARITY] = Default::default();
-        let mut failed: [bool; MAX_ARITY] = [false; MAX_ARITY];
+        match call.arity {
+            0 => self.call_with::<0>(call),
+            1 => self.call_with::<1>(call),
+            2 => self.call_with::<2>(call),
+            3 => self.call_with::<3>(call),
+            MAX_ARITY => self.call_with::<MAX_ARITY>(call),
+            _ => Err(broken()),
+        }
+    }
+
+    fn call_with<const N: usize>(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
+        let mut arguments: [Value<'a>; N] = [const { Value::Null }; N];
+        let mut failed = [false; N];
         let mut error = None;
-        for index in (0..call.arity).rev() {
-            match (self.pop(), arguments.get_mut(index)) {
-                (Ok(value), Some(place)) => *place = value,
-                (Err(first), _) => {
-                    if let Some(place) = failed.get_mut(index) {
-                        *place = true;
-                    }
+        for (place, failed) in arguments.iter_mut().zip(&mut failed).rev() {
+            match self.pop() {
+                Ok(value) => *place = value,
+                Err(first) => {
+                    *failed = true;
                     error = Some(first);
                 }
-                (Ok(_), None) => return Err(BROKEN),
             }
         }
-        let values = arguments.get(..call.arity).ok_or(BROKEN)?;
         let outcome = match error {
             Some(error) => Err(error),
-            None => {
-                let result = dispatch(call, self.fuel, values);
-                self.settle(result)?
-            }
+            None => match dispatch(call, self.fuel, &arguments) {
+                Ok(value) => Ok(value),
+                Err(kind) => self.raise(kind)?,
+            },
         };
         let cost = match call.cost {
             Cost::Unit => 1,
             cost => {
-                let mut sized = [None; MAX_ARITY];
-                for ((place, value), failed) in sized.iter_mut().zip(values).zip(failed) {
+                let mut sized = [None; N];
+                for ((place, value), failed) in sized.iter_mut().zip(&arguments).zip(failed) {
                     *place = (!failed).then_some(value);
                 }
-                cost.of(self.fuel, sized.get(..call.arity).ok_or(BROKEN)?, outcome.as_ref().ok())?
+                cost.of(self.fuel, &sized, outcome.as_ref().ok())?
             }
         };
         self.fuel.spend(cost)?;
@@ -335,7 +371,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count).ok_or(BROKEN)?;
+        let from = self.stack.len().checked_sub(count).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
         let mut items = Vec::with_capacity(count);
@@ -356,11 +392,11 @@ impl<'a> Machine<'a, '_> {
 
     fn optional_flags(&self, index: Option<u32>) -> Result<Option<&'a [bool]>, EvaluationErrorKind> {
         let Some(index) = index else { return Ok(None) };
-        self.code.optionals.get(index as usize).map(|flags| Some(flags.as_ref())).ok_or(BROKEN)
+        self.code.optionals.get(index as usize).map(|flags| Some(flags.as_ref())).ok_or_else(broken)
     }
 
     fn map(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count * 2).ok_or(BROKEN)?;
+        let from = self.stack.len().checked_sub(count * 2).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
         let mut parts = self.stack.drain(from..);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{
     Exit, Failure, Io,
     console::{Answer, Console, Format, OutputArguments},
+    input,
     manifest::{self, Document},
 };
 use crate::{
@@ -92,7 +93,7 @@ impl CanonicalCommand {
         };
         if forms.is_empty() {
             let what = if self.of == Form::Policy { "no Policy of writ.dev/v1alpha1" } else { "no document" };
-            return Err(Failure::new(format!("{}: there is {what} in it", self.file.display())));
+            return Err(Failure::new(format!("{}: there is {what} in it", input::name(&self.file))));
         }
         match self.output.output {
             Format::Json => io.console.json(&CanonicalResult { documents: forms })?,

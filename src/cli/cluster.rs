@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
@@ -36,6 +37,49 @@ pub(super) struct ClusterArguments {
 pub(super) struct Cluster {
     pub(super) client: Client,
     namespace: String,
+}
+
+/// How Writ was installed, by the arguments of its pods.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Installation {
+    /// Whether the API server has to prove that it is the caller.
+    pub(super) callers_authenticated: bool,
+    /// Whether `Once` policies are allowed without that.
+    pub(super) accepts_unauthenticated_once: bool,
+    /// Name of the webhook configurations.
+    pub(super) webhook_configuration: String,
+    /// The cluster's identity in attestations, where it is not the uid of `kube-system`.
+    pub(super) cluster_id: Option<String>,
+}
+
+impl Default for Installation {
+    fn default() -> Self {
+        Self {
+            callers_authenticated: false,
+            accepts_unauthenticated_once: false,
+            webhook_configuration: "zz-writ".to_owned(),
+            cluster_id: None,
+        }
+    }
+}
+
+impl Installation {
+    pub(super) fn of(set: &StatefulSet) -> Self {
+        let pod = set.spec.template.spec.as_ref();
+        let containers = pod.map(|pod| pod.containers.as_slice()).unwrap_or_default();
+        let arguments: Vec<&str> =
+            containers.iter().flat_map(|container| container.args.iter().flatten()).map(String::as_str).collect();
+        let value = |name: &str| {
+            arguments.iter().find_map(|argument| argument.strip_prefix(name)?.strip_prefix('=')).map(str::to_owned)
+        };
+        let default = Self::default();
+        Self {
+            callers_authenticated: value("--caller-ca").is_some(),
+            accepts_unauthenticated_once: arguments.contains(&"--accept-unauthenticated-once"),
+            webhook_configuration: value("--webhook-configuration").unwrap_or(default.webhook_configuration),
+            cluster_id: value("--cluster-id"),
+        }
+    }
 }
 
 /// A resource as the cluster serves it.
@@ -126,6 +170,26 @@ fn in_group(group: &APIGroupDiscovery, word: &str) -> Option<Served> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_installation_shows_in_its_arguments() {
+        let set = |args: &[&str]| -> StatefulSet {
+            serde_json::from_value(serde_json::json!({"spec": {
+                "selector": {}, "serviceName": "writ",
+                "template": {"spec": {"containers": [{"name": "writ", "args": args}]}},
+            }}))
+            .unwrap()
+        };
+        assert_eq!(Installation::of(&set(&["serve"])), Installation::default());
+        let arguments =
+            ["--caller-ca=/ca.crt", "--accept-unauthenticated-once", "--webhook-configuration=zz", "--cluster-id=c"];
+        let installation = Installation::of(&set(&arguments));
+        assert!(installation.callers_authenticated && installation.accepts_unauthenticated_once);
+        assert_eq!(
+            (installation.webhook_configuration.as_str(), installation.cluster_id.as_deref()),
+            ("zz", Some("c"))
+        );
+    }
 
     #[test]
     fn people_name_resources_in_many_ways() {

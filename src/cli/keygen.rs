@@ -2,7 +2,7 @@
 
 use std::{
     fs::OpenOptions,
-    io::Write as _,
+    io::{ErrorKind, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -104,7 +104,12 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Failure> {
     let _ = mode;
     let made = options.open(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
     made.map_err(|error| {
-        Failure::new(format!("`{}` cannot be made: {}", path.display(), reason(&error)))
-            .hint("a key is never overwritten: name another file, or move the old one away")
+        let failure = Failure::new(format!("`{}` cannot be made: {}", path.display(), reason(&error)));
+        match error.kind() {
+            ErrorKind::AlreadyExists => {
+                failure.hint("a key is never overwritten: name another file, or move the old one away")
+            }
+            _ => failure,
+        }
     })
 }

@@ -10,7 +10,9 @@ use clap::{Arg, ArgAction, Command};
 use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
-use super::{Exit, Failure, Io, canonical, cel, console::Answer, definition, evaluate, keygen, test, verify};
+use super::{
+    Exit, Failure, Io, canonical, cel, claims, console::Answer, definition, evaluate, keygen, status, test, verify,
+};
 use crate::api::API_VERSION;
 
 /// Print the command reference, or write it and the JSON Schemas into a folder.
@@ -49,8 +51,10 @@ fn schemas() -> Vec<(&'static str, Value)> {
     vec![
         ("canonical-result", answer::<canonical::CanonicalResult>()),
         ("cel-result", answer::<cel::CelResult>()),
+        ("claims-result", answer::<claims::ClaimsResult>()),
         ("evaluate-result", answer::<evaluate::EvaluateResult>()),
         ("keygen-result", answer::<keygen::KeygenResult>()),
+        ("status-result", answer::<status::StatusResult>()),
         ("test-cases", plain::<test::PolicyTests>("Test cases of policies, read by `writ test`.")),
         ("test-result", answer::<test::TestResult>()),
         ("verify-result", answer::<verify::VerifyResult>()),

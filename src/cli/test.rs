@@ -103,7 +103,8 @@ impl TestCommand {
             result.cases.extend(suite.run(self.filter.as_deref(), &mut rules)?);
         }
         if result.cases.is_empty() {
-            return Err(Failure::new(format!("no case in {} is to be run", self.path.display())).hint("see --filter"));
+            let filter = self.filter.as_ref().map(|text| format!(" whose name contains `{text}`")).unwrap_or_default();
+            return Err(Failure::new(format!("there is no case{filter} in `{}`", self.path.display())));
         }
         result.digests = pinned.check(self.update_digests)?;
         (result.coverage, result.coverage_percent) = rules.report();

@@ -3,7 +3,8 @@
 //! A transcript is text. A line `--- WORD …` begins a part, which ends where the next begins:
 //! `--- file NAME` writes a file, `--- run writ …` runs the program in the folder of these files; `--- stdin`,
 //! `--- stdout`, `--- stderr`, `--- exit CODE` and `--- left NAME` (a file afterwards) say what goes in and must come
-//! out. Without them nothing goes in, nothing comes out, and the code is 0. `[..]` in a line stands for anything.
+//! out. Without them nothing goes in, nothing comes out, and the code is 0. `[..]` in a line stands for anything,
+//! a line `[...]` for any lines.
 //! `TRANSCRIPTS=update cargo test --test cli` writes down what came out instead; read the difference before you commit.
 //!
 //! Every JSON answer is checked against its published schema.

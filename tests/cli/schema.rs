@@ -22,7 +22,9 @@ pub(crate) fn check(name: &str, value: &Value) -> Result<(), String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schema/{name}.json"));
     let text = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
     let root: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-    Validator { root: &root }.value(&root, value, "")
+    let validator = Validator { root: &root };
+    validator.value(&root, value, "")?;
+    validator.known(&[&root], value, "")
 }
 
 struct Validator<'s> {
@@ -38,6 +40,51 @@ impl Validator<'_> {
             self.keyword(keyword, rule, schema, value, at)?;
         }
         Ok(())
+    }
+
+    /// Programs are told to expect further fields; this program has none that no schema describes.
+    fn known(&self, schemas: &[&Value], value: &Value, at: &str) -> Result<(), String> {
+        let schemas: Vec<&Value> = schemas.iter().flat_map(|schema| self.alternatives(schema)).collect();
+        match value {
+            Value::Object(members) => members.iter().try_for_each(|(name, member)| {
+                let describing: Vec<&Value> = schemas
+                    .iter()
+                    .filter_map(|schema| {
+                        let own = schema.get("properties").and_then(|properties| properties.get(name));
+                        own.or_else(|| schema.get("additionalProperties"))
+                    })
+                    .collect();
+                let open = schemas.iter().any(|schema| is_open(schema)) || describing.contains(&&Value::Bool(true));
+                match describing.as_slice() {
+                    [] if open => Ok(()),
+                    [] => Err(format!("{at}/{name} is described nowhere")),
+                    _ if open => Ok(()),
+                    describing => self.known(describing, member, &format!("{at}/{name}")),
+                }
+            }),
+            Value::Array(items) => {
+                let describing: Vec<&Value> = schemas.iter().filter_map(|schema| schema.get("items")).collect();
+                items
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(index, item)| self.known(&describing, item, &format!("{at}/{index}")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A schema, what it refers to and what it is made of.
+    fn alternatives<'v>(&'v self, schema: &'v Value) -> Vec<&'v Value> {
+        let mut all = vec![schema];
+        if let Some(pointer) = schema.get("$ref").and_then(Value::as_str).and_then(|pointer| pointer.strip_prefix('#'))
+        {
+            all.extend(self.alternatives(self.root.pointer(pointer).unwrap()));
+        }
+        for keyword in ["anyOf", "oneOf", "allOf"] {
+            let parts = schema.get(keyword).and_then(Value::as_array).into_iter().flatten();
+            all.extend(parts.flat_map(|part| self.alternatives(part)));
+        }
+        all
     }
 
     fn keyword(&self, keyword: &str, rule: &Value, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
@@ -101,6 +148,12 @@ impl Validator<'_> {
     }
 }
 
+/// A schema that says nothing.
+fn is_open(schema: &Value) -> bool {
+    *schema == Value::Bool(true)
+        || schema.as_object().is_some_and(|keywords| keywords.keys().all(|key| key == "description"))
+}
+
 fn is_type(name: &str, value: &Value) -> bool {
     match name {
         "null" => value.is_null(),
@@ -125,6 +178,9 @@ fn the_validator_refuses() {
         bad[member] = value;
         assert!(check_answer(&bad).is_err(), "{member}");
     }
+    let mut more = good.clone();
+    more["secret"] = "x".into();
+    assert!(check_answer(&more).is_err());
     let mut short = good;
     short.as_object_mut().unwrap().remove("publicKey");
     assert!(check_answer(&short).is_err());

@@ -124,10 +124,21 @@ fn words(line: &str) -> Result<Vec<String>, String> {
     Ok(words)
 }
 
-/// Whether `found` is what was expected; `[..]` in a line of the latter stands for anything.
+/// Whether `found` is what was expected; `[..]` in a line of the latter stands for anything, a line `[...]` for any
+/// lines.
 pub(crate) fn matches(expected: &str, found: &str) -> bool {
     let (expected, found): (Vec<_>, Vec<_>) = (expected.split('\n').collect(), found.split('\n').collect());
-    expected.len() == found.len() && expected.iter().zip(&found).all(|(expected, found)| line_matches(expected, found))
+    lines_match(&expected, &found)
+}
+
+fn lines_match(expected: &[&str], found: &[&str]) -> bool {
+    match expected.split_first() {
+        None => found.is_empty(),
+        Some((&"[...]", rest)) => (0..=found.len()).any(|skipped| lines_match(rest, &found[skipped..])),
+        Some((first, rest)) => {
+            found.split_first().is_some_and(|(line, left)| line_matches(first, line) && lines_match(rest, left))
+        }
+    }
 }
 
 fn line_matches(expected: &str, found: &str) -> bool {
@@ -154,6 +165,9 @@ fn lines_with_gaps_match() {
         ("[..]x[..]", "abc", false),
         ("a[..]d", "abc", false),
         ("a", "a\n", false),
+        ("a\n[...]\nd", "a\nb\nc\nd", true),
+        ("a\n[...]\nd", "a\nd", true),
+        ("a\n[...]\nd", "a\nb\nc", false),
     ] {
         assert_eq!(matches(expected, found), matching, "{expected} {found}");
     }

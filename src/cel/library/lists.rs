@@ -180,7 +180,7 @@ fn position<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], name: &'static str, la
     for step in 0..list.len() {
         let index = if last { list.len() - 1 - step } else { step };
         fuel.toil(1)?;
-        if let Some(item) = list.element(index)
+        if let Some(item) = list.peek(index)
             && equal(fuel, &item, wanted)?
         {
             return i64::try_from(index).map(Value::Int).map_err(|_| EvaluationErrorKind::Overflow("int"));

@@ -14,10 +14,10 @@ use super::{
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 
-const INT: EvaluationErrorKind = EvaluationErrorKind::Overflow("int");
-const UINT: EvaluationErrorKind = EvaluationErrorKind::Overflow("uint");
-const DURATION: EvaluationErrorKind = EvaluationErrorKind::Overflow("duration");
-const TIMESTAMP: EvaluationErrorKind = EvaluationErrorKind::Overflow("timestamp");
+#[cold]
+fn overflow(of: &'static str) -> EvaluationErrorKind {
+    EvaluationErrorKind::Overflow(of)
+}
 
 pub(super) fn declare(into: &mut Declarations) {
     let (a, b) = (Type::Parameter(0), Type::Parameter(1));
@@ -136,8 +136,8 @@ fn not<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 fn add<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [left, right] = arguments else { return Err(no_such_overload("_+_", arguments)) };
     match (left, right) {
-        (Value::Int(a), Value::Int(b)) => a.checked_add(*b).map(Value::Int).ok_or(INT),
-        (Value::Uint(a), Value::Uint(b)) => a.checked_add(*b).map(Value::Uint).ok_or(UINT),
+        (Value::Int(a), Value::Int(b)) => a.checked_add(*b).map(Value::Int).ok_or_else(|| overflow("int")),
+        (Value::Uint(a), Value::Uint(b)) => a.checked_add(*b).map(Value::Uint).ok_or_else(|| overflow("uint")),
         (Value::Double(a), Value::Double(b)) => Ok(Value::Double(a + b)),
         (Value::String(a), Value::String(b)) => {
             fuel.copy(a.len() + b.len())?;
@@ -148,7 +148,9 @@ fn add<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
             Ok(Value::Bytes(Blob::Owned([&**a, &**b].concat().into())))
         }
         (Value::List(a), Value::List(b)) => concatenate(fuel, a, b),
-        (Value::Duration(a), Value::Duration(b)) => a.checked_add(*b).map(Value::Duration).ok_or(DURATION),
+        (Value::Duration(a), Value::Duration(b)) => {
+            a.checked_add(*b).map(Value::Duration).ok_or_else(|| overflow("duration"))
+        }
         (Value::Timestamp(time), Value::Duration(span)) | (Value::Duration(span), Value::Timestamp(time)) => {
             shift(*time, Some(*span))
         }
@@ -168,25 +170,29 @@ fn concatenate<'a>(fuel: &mut Fuel, a: &List<'a>, b: &List<'a>) -> Outcome<'a> {
 }
 
 fn shift<'a>(time: Timestamp, by: Option<Duration>) -> Outcome<'a> {
-    by.and_then(|by| time.checked_add(by)).map(Value::Timestamp).ok_or(TIMESTAMP)
+    by.and_then(|by| time.checked_add(by)).map(Value::Timestamp).ok_or_else(|| overflow("timestamp"))
 }
 
 fn subtract<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [Value::Int(a), Value::Int(b)] => a.checked_sub(*b).map(Value::Int).ok_or(INT),
-        [Value::Uint(a), Value::Uint(b)] => a.checked_sub(*b).map(Value::Uint).ok_or(UINT),
+        [Value::Int(a), Value::Int(b)] => a.checked_sub(*b).map(Value::Int).ok_or_else(|| overflow("int")),
+        [Value::Uint(a), Value::Uint(b)] => a.checked_sub(*b).map(Value::Uint).ok_or_else(|| overflow("uint")),
         [Value::Double(a), Value::Double(b)] => Ok(Value::Double(a - b)),
-        [Value::Duration(a), Value::Duration(b)] => a.checked_sub(*b).map(Value::Duration).ok_or(DURATION),
+        [Value::Duration(a), Value::Duration(b)] => {
+            a.checked_sub(*b).map(Value::Duration).ok_or_else(|| overflow("duration"))
+        }
         [Value::Timestamp(a), Value::Duration(b)] => shift(*a, b.checked_neg()),
-        [Value::Timestamp(a), Value::Timestamp(b)] => a.checked_since(*b).map(Value::Duration).ok_or(DURATION),
+        [Value::Timestamp(a), Value::Timestamp(b)] => {
+            a.checked_since(*b).map(Value::Duration).ok_or_else(|| overflow("duration"))
+        }
         _ => Err(no_such_overload("_-_", arguments)),
     }
 }
 
 fn multiply<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [Value::Int(a), Value::Int(b)] => a.checked_mul(*b).map(Value::Int).ok_or(INT),
-        [Value::Uint(a), Value::Uint(b)] => a.checked_mul(*b).map(Value::Uint).ok_or(UINT),
+        [Value::Int(a), Value::Int(b)] => a.checked_mul(*b).map(Value::Int).ok_or_else(|| overflow("int")),
+        [Value::Uint(a), Value::Uint(b)] => a.checked_mul(*b).map(Value::Uint).ok_or_else(|| overflow("uint")),
         [Value::Double(a), Value::Double(b)] => Ok(Value::Double(a * b)),
         _ => Err(no_such_overload("_*_", arguments)),
     }
@@ -195,8 +201,8 @@ fn multiply<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 fn divide<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
         [Value::Int(_), Value::Int(0)] | [Value::Uint(_), Value::Uint(0)] => Err(EvaluationErrorKind::DivideByZero),
-        [Value::Int(a), Value::Int(b)] => a.checked_div(*b).map(Value::Int).ok_or(INT),
-        [Value::Uint(a), Value::Uint(b)] => a.checked_div(*b).map(Value::Uint).ok_or(UINT),
+        [Value::Int(a), Value::Int(b)] => a.checked_div(*b).map(Value::Int).ok_or_else(|| overflow("int")),
+        [Value::Uint(a), Value::Uint(b)] => a.checked_div(*b).map(Value::Uint).ok_or_else(|| overflow("uint")),
         [Value::Double(a), Value::Double(b)] => Ok(Value::Double(a / b)),
         _ => Err(no_such_overload("_/_", arguments)),
     }
@@ -205,18 +211,18 @@ fn divide<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 fn modulo<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
         [Value::Int(_), Value::Int(0)] | [Value::Uint(_), Value::Uint(0)] => Err(EvaluationErrorKind::DivideByZero),
-        [Value::Int(a), Value::Int(b)] => a.checked_rem(*b).map(Value::Int).ok_or(INT),
-        [Value::Uint(a), Value::Uint(b)] => a.checked_rem(*b).map(Value::Uint).ok_or(UINT),
+        [Value::Int(a), Value::Int(b)] => a.checked_rem(*b).map(Value::Int).ok_or_else(|| overflow("int")),
+        [Value::Uint(a), Value::Uint(b)] => a.checked_rem(*b).map(Value::Uint).ok_or_else(|| overflow("uint")),
         _ => Err(no_such_overload("_%_", arguments)),
     }
 }
 
 fn negate<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [Value::Int(value)] => value.checked_neg().map(Value::Int).ok_or(INT),
+        [Value::Int(value)] => value.checked_neg().map(Value::Int).ok_or_else(|| overflow("int")),
         [Value::Double(value)] => Ok(Value::Double(-value)),
         // cel-go negates durations too, where the checker could not see the type.
-        [Value::Duration(value)] => value.checked_neg().map(Value::Duration).ok_or(DURATION),
+        [Value::Duration(value)] => value.checked_neg().map(Value::Duration).ok_or_else(|| overflow("duration")),
         _ => Err(no_such_overload("-_", arguments)),
     }
 }

@@ -6,12 +6,13 @@
 mod translate;
 
 use ::regex::{Regex, RegexBuilder};
+use translate::Translation;
 
 use super::{
     super::{
         error::EvaluationErrorKind,
         fuel::Fuel,
-        limits::{MAX_REGEX_BYTES, MAX_REGEX_PROGRAM_BYTES},
+        limits::{MAX_COMPUTED_REGEX_PROGRAM_BYTES, MAX_REGEX_BYTES, MAX_REGEX_PROGRAM_BYTES},
         types::Type,
         value::{Text, Value},
     },
@@ -40,6 +41,9 @@ pub(super) fn declare(into: &mut Declarations) {
         .method([String, String], Type::list(String), Cost::Match, find_all)
         .method([String, String, Int], Type::list(String), Cost::Match, find_all);
 }
+
+/// Patterns of no more states are matched in one pass over the text.
+const SMALL_STATES: u64 = 16;
 
 /// A function that takes a pattern as its second argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,27 +78,37 @@ pub(in crate::cel) struct Pattern {
     regex: Regex,
     /// The length of the pattern in characters, which is part of its cost.
     characters: u64,
+    /// What each byte of a text is worth, in units of work.
+    byte_work: u64,
 }
 
 impl Pattern {
-    /// Compiles `pattern`.
+    /// Compiles a literal.
     ///
     /// # Errors
     /// What is wrong with it; the text never shows the pattern.
-    pub(in crate::cel) fn new(pattern: &str) -> Result<Self, &'static str> {
+    pub(in crate::cel) fn literal(pattern: &str) -> Result<Self, &'static str> {
+        Self::compile(pattern, &Self::translate(pattern)?, MAX_REGEX_PROGRAM_BYTES)
+    }
+
+    fn translate(pattern: &str) -> Result<Translation, &'static str> {
         if pattern.len() > MAX_REGEX_BYTES {
             return Err("the pattern is longer than 1024 bytes");
         }
-        let translated = translate::translate(pattern)?;
-        let regex = RegexBuilder::new(&translated)
-            .size_limit(MAX_REGEX_PROGRAM_BYTES)
+        translate::translate(pattern)
+    }
+
+    fn compile(pattern: &str, translation: &Translation, limit: usize) -> Result<Self, &'static str> {
+        let regex = RegexBuilder::new(&translation.pattern)
+            .size_limit(limit)
             .dfa_size_limit(MAX_REGEX_PROGRAM_BYTES)
             .build()
             .map_err(|error| match error {
                 ::regex::Error::CompiledTooBig(_) => "the pattern needs too much memory",
                 _ => "the syntax is not that of RE2",
             })?;
-        Ok(Self { regex, characters: pattern.chars().count() as u64 })
+        let byte_work = if translation.states > SMALL_STATES { translation.states } else { 0 };
+        Ok(Self { regex, characters: pattern.chars().count() as u64, byte_work })
     }
 
     pub(in crate::cel) fn characters(&self) -> u64 {
@@ -112,8 +126,7 @@ impl Pattern {
         let Value::String(text) = text else {
             return Err(no_such_overload(function.name(), std::slice::from_ref(text)));
         };
-        // The worst case of a search is the product of both; what it usually costs is a pass over the text.
-        fuel.scan(text.len())?;
+        self.search(fuel, text.len())?;
         Ok(match (function, limit) {
             (RegexFunction::Matches, _) => Value::Bool(self.regex.is_match(text)),
             (RegexFunction::Find, _) => {
@@ -133,9 +146,18 @@ impl Pattern {
         })
     }
 
+    /// Pays for a search through `bytes` bytes. Matching takes time linear in the text, but where the automaton of a
+    /// pattern is large each byte may take time for each of its states.
+    fn search(&self, fuel: &mut Fuel, bytes: usize) -> Result<(), EvaluationErrorKind> {
+        fuel.scan(bytes)?;
+        fuel.toil((bytes as u64).saturating_mul(self.byte_work))
+    }
+
     fn all<'a>(&self, fuel: &mut Fuel, text: &Text<'a>, limit: usize) -> Outcome<'a> {
         let mut found = Vec::new();
         for part in self.regex.find_iter(text).take(limit) {
+            // The search for each may have looked at all of the rest.
+            self.search(fuel, text.len() - part.start())?;
             fuel.elements(1)?;
             found.push(Value::String(text.slice(fuel, part.start(), part.end())?));
         }
@@ -143,15 +165,22 @@ impl Pattern {
     }
 }
 
-/// The work of compiling a pattern that the expression computes, for each of its bytes and in any case.
+/// The work of compiling a pattern that the expression computes: for each of its bytes, and once for classes of many
+/// characters.
 const COMPILE_WORK: usize = 500;
+const WIDE_WORK: u64 = 40_000;
 
 fn computed<'a>(fuel: &mut Fuel, function: RegexFunction, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [text, Value::String(pattern), rest @ ..] = arguments else {
         return Err(no_such_overload(function.name(), arguments));
     };
     fuel.toil(((pattern.len().min(MAX_REGEX_BYTES) + 1) * COMPILE_WORK) as u64)?;
-    let pattern = Pattern::new(pattern).map_err(EvaluationErrorKind::InvalidRegex)?;
+    let translation = Pattern::translate(pattern).map_err(EvaluationErrorKind::InvalidRegex)?;
+    if translation.wide {
+        fuel.toil(WIDE_WORK)?;
+    }
+    let pattern = Pattern::compile(pattern, &translation, MAX_COMPUTED_REGEX_PROGRAM_BYTES)
+        .map_err(EvaluationErrorKind::InvalidRegex)?;
     pattern.apply(fuel, function, text, rest.first())
 }
 

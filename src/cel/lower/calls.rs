@@ -169,8 +169,8 @@ impl Lowering<'_> {
         limit: Option<NodeId>,
     ) -> Result<(), Issue> {
         let offset = self.checked.ast.offset(pattern);
-        let compiled =
-            Pattern::new(text).map_err(|reason| invalid(offset, format!("invalid regular expression: {reason}")))?;
+        let compiled = Pattern::literal(text)
+            .map_err(|reason| invalid(offset, format!("invalid regular expression: {reason}")))?;
         let mut exits = Vec::new();
         self.bail(0, &mut exits);
         if let Some(limit) = limit {

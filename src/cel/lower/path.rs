@@ -8,21 +8,19 @@ use super::{
         code::{Op, Step, StepKey},
         machine::is_key,
         syntax::ast::{Kind, MacroKind, NodeId},
-        value::Value,
     },
     Lowering, invalid,
 };
 
 impl Lowering<'_> {
-    /// Lowers `has` of a field of a group: a declared field is always there. Says whether the node is one.
+    /// Lowers `has` of a field of a group; says whether the node is one.
     pub(super) fn lower_group_test(&mut self, id: NodeId) -> bool {
         let Meaning::Field(slot) = *self.checked.meaning(id) else { return false };
         if !matches!(self.kind(id), Kind::Has { .. }) {
             return false;
         }
         self.refer(slot, &[]);
-        self.emit(Op::Charge(1));
-        self.constant_op(Value::Bool(true));
+        self.emit(Op::Ask { slot, test: true, cost: 1 });
         true
     }
 
@@ -40,11 +38,11 @@ impl Lowering<'_> {
             Meaning::Variable(slot) => {
                 self.emit(Op::Variable { slot, cost });
             }
+            Meaning::Field(slot) if matches!(self.kind(id), Kind::Select { optional: true, .. }) => {
+                self.emit(Op::Ask { slot, test: false, cost });
+            }
             Meaning::Field(slot) => {
                 self.emit(Op::Variable { slot, cost: cost + 1 });
-                if matches!(self.kind(id), Kind::Select { optional: true, .. }) {
-                    self.emit(Op::Wrap);
-                }
             }
             _ => return false,
         }

@@ -54,7 +54,7 @@ impl<'a> Source<'a> {
 
 impl<'a> Machine<'a, '_> {
     fn frame(&mut self) -> Result<&mut Frame<'a>, EvaluationErrorKind> {
-        self.frames.last_mut().ok_or(super::BROKEN)
+        self.frames.last_mut().ok_or_else(super::broken)
     }
 
     fn fail(&mut self, error: Box<EvaluationError>) -> Result<(), EvaluationErrorKind> {
@@ -90,7 +90,7 @@ impl<'a> Machine<'a, '_> {
 
     /// Goes to the next element. `all` and `exists` cost what their condition and the accumulator's name cost.
     pub(super) fn advance(&mut self, next: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
-        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        let frame = self.frames.last_mut().ok_or_else(super::broken)?;
         let Some((first, second)) = frame.source.element(frame.index, frame.pair) else { return Ok(exit) };
         if let Accumulator::Truth { decisive, outcome } = &frame.accumulator {
             let condition = if *decisive { 3 } else { 2 };
@@ -112,7 +112,7 @@ impl<'a> Machine<'a, '_> {
             Ok(other) => self.raise(no_such_overload("predicate of a macro", &[other]))?.map(|_| false),
             Err(error) => Err(error),
         };
-        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        let frame = self.frames.last_mut().ok_or_else(super::broken)?;
         match (&mut frame.accumulator, tested) {
             (Accumulator::Truth { decisive, outcome }, Ok(holds)) => {
                 // An error stays until something decides; what decides wins over it.
@@ -134,7 +134,7 @@ impl<'a> Machine<'a, '_> {
                 self.fail(error)?;
                 return Ok(exit);
             }
-            _ => return Err(super::BROKEN),
+            _ => return Err(super::broken()),
         }
         Ok(back)
     }
@@ -162,7 +162,7 @@ impl<'a> Machine<'a, '_> {
             }
         };
         self.fuel.elements(1)?;
-        let frame = self.frames.last_mut().ok_or(super::BROKEN)?;
+        let frame = self.frames.last_mut().ok_or_else(super::broken)?;
         let result = match &mut frame.accumulator {
             Accumulator::List(items) => {
                 items.push(value);
@@ -176,7 +176,7 @@ impl<'a> Machine<'a, '_> {
                 }
                 other => Err(no_such_overload("transformMapEntry", &[other])),
             },
-            _ => return Err(super::BROKEN),
+            _ => return Err(super::broken()),
         };
         if let Err(kind) = result {
             let error = self.raise(kind)?;
@@ -189,7 +189,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     pub(super) fn end(&mut self) -> Result<(), EvaluationErrorKind> {
-        let frame = self.frames.pop().ok_or(super::BROKEN)?;
+        let frame = self.frames.pop().ok_or_else(super::broken)?;
         let (cost, outcome) = match frame.accumulator {
             Accumulator::Truth { outcome, .. } => (1, outcome),
             Accumulator::Count(count) => (2, Ok(Value::Bool(count == 1))),
@@ -198,7 +198,7 @@ impl<'a> Machine<'a, '_> {
                 (1, self.settle(Map::new(entries.into_iter().collect()).map(Value::Map))?)
             }
             Accumulator::Failed(error) => (1, Err(error)),
-            Accumulator::Nothing => return Err(super::BROKEN),
+            Accumulator::Nothing => return Err(super::broken()),
         };
         self.fuel.spend(cost)?;
         self.push(outcome);
@@ -208,7 +208,7 @@ impl<'a> Machine<'a, '_> {
     /// Opens a macro on the value of an optional. cel-go's expansion names the optional twice and evaluates it again
     /// where its value is used: here it is evaluated once, and counted twice.
     pub(super) fn open(&mut self, used: bool, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
-        let mark = self.marks.pop().ok_or(super::BROKEN)?;
+        let mark = self.marks.pop().ok_or_else(super::broken)?;
         let spent = self.fuel.cost().saturating_sub(mark);
         self.fuel.spend(1)?;
         let outcome = match self.pop() {

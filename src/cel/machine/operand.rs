@@ -2,8 +2,9 @@
 
 use super::{
     super::value::{Blob, Text},
-    EvaluationErrorKind, Key, Machine, Outcome, Step, StepKey, Value,
+    EvaluationErrorKind, Key, Machine, Map, Outcome, Step, StepKey, Value,
 };
+use crate::canonical;
 
 /// A constant of the program, without a count of references for its text.
 pub(super) fn borrow<'a>(constant: &'a Value<'static>) -> Value<'a> {
@@ -42,6 +43,11 @@ pub(super) fn entry<'a>(
     Ok(entries)
 }
 
+#[cold]
+fn no_such_key(name: &str) -> EvaluationErrorKind {
+    EvaluationErrorKind::NoSuchKey(Some(name.to_owned()))
+}
+
 /// What a step finds.
 enum Found<'a> {
     Value(Value<'a>),
@@ -54,7 +60,7 @@ fn take<'a>(value: &Value<'a>, key: &StepKey, test: bool) -> Result<Found<'a>, E
         (Value::Map(map), StepKey::Name(name)) => match map.member(name) {
             Some(found) => Ok(Found::Value(found)),
             None if test => Ok(Found::Absent),
-            None => Err(EvaluationErrorKind::NoSuchKey(Some(name.to_string()))),
+            None => Err(no_such_key(name)),
         },
         (_, StepKey::Name(name)) => find(value, &Value::String(Text::Borrowed(name)), test, Some(name)),
         (_, StepKey::Value(key)) => find(value, key, test, None),
@@ -118,7 +124,7 @@ impl<'a> Machine<'a, '_> {
     pub(super) fn follow(&mut self, from: u32, count: u32) -> Result<(), EvaluationErrorKind> {
         let (from, count) = (from as usize, count as usize);
         let code = self.code;
-        let steps = code.steps.get(from..from + count).ok_or(super::BROKEN)?;
+        let steps = code.steps.get(from..from + count).ok_or_else(super::broken)?;
         let outcome = match self.pop() {
             Ok(value) => {
                 let result = self.walk(value, steps);
@@ -130,6 +136,26 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
+    /// Follows names through objects of the input, as far as that goes; says what remains.
+    fn descend<'s>(
+        &mut self,
+        start: Value<'a>,
+        steps: &'s [Step],
+    ) -> Result<(Value<'a>, &'s [Step]), EvaluationErrorKind> {
+        let Value::Map(Map::Json(mut object)) = start else { return Ok((start, steps)) };
+        let mut rest = steps;
+        while let Some((Step { key: StepKey::Name(name), optional: false, test: false }, after)) = rest.split_first() {
+            self.fuel.spend(1)?;
+            rest = after;
+            match object.member(name) {
+                Some(canonical::Value::Object(inner)) => object = inner,
+                Some(other) => return Ok((Value::from(other), rest)),
+                None => return Err(no_such_key(name)),
+            }
+        }
+        Ok((Value::Map(Map::Json(object)), rest))
+    }
+
     /// Once one step is optional, or the start is, so are all after it, and the result is an optional.
     fn walk(&mut self, start: Value<'a>, steps: &[Step]) -> Result<Value<'a>, EvaluationErrorKind> {
         let (mut value, mut optional) = match start {
@@ -137,7 +163,11 @@ impl<'a> Machine<'a, '_> {
             Value::Optional(Some(present)) => (present.value().clone(), true),
             other => (other, false),
         };
-        for step in steps {
+        let mut rest = steps;
+        if !optional {
+            (value, rest) = self.descend(value, steps)?;
+        }
+        for step in rest {
             optional |= step.optional;
             if !optional {
                 self.fuel.spend(1)?;

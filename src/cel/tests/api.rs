@@ -181,7 +181,7 @@ fn variables_are_evaluated_lazily_once_and_on_the_same_fuel() {
     assert_eq!(fuel.cost(), 45 + 4 + 5);
     assert_eq!(evaluate("variables.broken == 1 || true", &mut Fuel::new(100)), (Ok("true".to_owned()), 1));
     assert_eq!(evaluate("variables.broken", &mut Fuel::new(100)).0, Err(EvaluationErrorKind::DivideByZero));
-    assert_eq!(evaluate("has(variables.broken)", &mut Fuel::new(100)), (Ok("true".to_owned()), 0));
+    assert_eq!(evaluate("has(variables.first)", &mut Fuel::new(100)), (Ok("true".to_owned()), 1));
     let exceeded = EvaluationErrorKind::CostExceeded { limit: 20 };
     assert_eq!(evaluate("variables.second > 1 || true", &mut Fuel::new(20)).0, Err(exceeded));
 }
@@ -189,8 +189,20 @@ fn variables_are_evaluated_lazily_once_and_on_the_same_fuel() {
 #[test]
 fn a_slot_without_a_value_is_an_error_that_can_be_absorbed() {
     let outcome = |source: &str| compiled(source).evaluate(&Bindings::new(), &mut Fuel::new(100)).map(|v| render(&v));
-    assert!(matches!(outcome("object.a").unwrap_err().kind, EvaluationErrorKind::MissingVariable(_)));
-    assert_eq!(outcome("object.a || true").unwrap(), "true");
+    let missing = |name: &str| EvaluationErrorKind::MissingVariable(name.to_owned());
+    assert_eq!(outcome("object.a").unwrap_err().kind, missing("object"));
+    assert_eq!(outcome("signals.ticket").unwrap_err().kind, missing("signals.ticket"));
+    for (source, wanted) in [
+        ("object.a || true", "true"),
+        ("has(signals.ticket)", "false"),
+        ("signals.?ticket", "optional.none()"),
+        ("signals.?ticket.orValue('none')", r#""none""#),
+        ("signals.?count.optMap(c, c + 1).hasValue()", "false"),
+        ("request.?userInfo.username.hasValue()", "false"),
+    ] {
+        assert_eq!(outcome(source).unwrap(), wanted);
+    }
+    assert_eq!(outcome("has(object.a)").unwrap_err().kind, missing("object"));
 }
 
 #[test]

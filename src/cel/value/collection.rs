@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use super::{Key, Text, Value};
 use crate::{
@@ -69,8 +69,15 @@ impl<'a> List<'a> {
 
     /// All elements in order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = Value<'a>> + ExactSizeIterator {
-        let list = self.clone();
-        (0..self.len()).map(move |index| list.element(index).unwrap_or_default())
+        (0..self.len()).map(|index| self.element(index).unwrap_or_default())
+    }
+
+    /// The element at `index`, without taking a share in it.
+    pub(in crate::cel) fn peek(&self, index: usize) -> Option<Peek<'_, 'a>> {
+        match self {
+            Self::Json(items) => items.get(index).map(|item| Peek::Made(Value::from(item))),
+            Self::Items(list) => list.items.get(index).map(Peek::Kept),
+        }
     }
 
     pub(super) fn depth(&self) -> u16 {
@@ -79,6 +86,29 @@ impl<'a> List<'a> {
             Self::Items(list) => list.depth,
         }
     }
+}
+
+/// A value that a collection holds, or that was made of the input's.
+pub(in crate::cel) enum Peek<'s, 'a> {
+    Kept(&'s Value<'a>),
+    Made(Value<'a>),
+}
+
+impl<'a> Deref for Peek<'_, 'a> {
+    type Target = Value<'a>;
+
+    fn deref(&self) -> &Value<'a> {
+        match self {
+            Self::Kept(value) => value,
+            Self::Made(value) => value,
+        }
+    }
+}
+
+/// The key of an entry, as [`Peek`].
+pub(super) enum PeekKey<'s, 'a> {
+    Name(&'a str),
+    Kept(&'s Key<'a>),
 }
 
 /// A map; iterates in the order of its keys.
@@ -160,8 +190,18 @@ impl<'a> Map<'a> {
 
     /// All entries in key order.
     pub fn iter(&self) -> impl Iterator<Item = (Value<'a>, Value<'a>)> {
-        let map = self.clone();
-        (0..self.len()).map(move |index| map.entry(index).unwrap_or_default())
+        (0..self.len()).map(|index| self.entry(index).unwrap_or_default())
+    }
+
+    /// The entry at `index`, without taking a share in it.
+    pub(super) fn peek(&self, index: usize) -> Option<(PeekKey<'_, 'a>, Peek<'_, 'a>)> {
+        match self {
+            Self::Json(object) => {
+                let (name, value) = object.entry(index)?;
+                Some((PeekKey::Name(name), Peek::Made(Value::from(value))))
+            }
+            Self::Entries(map) => map.entries.get(index).map(|(key, value)| (PeekKey::Kept(key), Peek::Kept(value))),
+        }
     }
 
     pub(super) fn depth(&self) -> u16 {

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{List, Map, Value};
+use super::{Key, List, Map, Value, collection::PeekKey};
 use crate::cel::{error::EvaluationErrorKind, fuel::Fuel};
 
 /// 2^63 and 2^64 as doubles; both are exact.
@@ -42,8 +42,9 @@ fn equal_lists(fuel: &mut Fuel, a: &List<'_>, b: &List<'_>) -> Result<bool, Eval
     if a.len() != b.len() {
         return Ok(false);
     }
-    for (a, b) in a.iter().zip(b.iter()) {
+    for index in 0..a.len() {
         fuel.toil(1)?;
+        let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
         if !equal(fuel, &a, &b)? {
             return Ok(false);
         }
@@ -56,13 +57,29 @@ fn equal_maps(fuel: &mut Fuel, a: &Map<'_>, b: &Map<'_>) -> Result<bool, Evaluat
         return Ok(false);
     }
     // Both are in key order, and equal keys are the same key.
-    for ((a_key, a), (b_key, b)) in a.iter().zip(b.iter()) {
-        fuel.toil(1)?;
-        if !equal(fuel, &a_key, &b_key)? || !equal(fuel, &a, &b)? {
+    for index in 0..a.len() {
+        fuel.toil(2)?;
+        let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
+        if !same_key(fuel, &a.0, &b.0)? || !equal(fuel, &a.1, &b.1)? {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+fn same_key(fuel: &mut Fuel, a: &PeekKey<'_, '_>, b: &PeekKey<'_, '_>) -> Result<bool, EvaluationErrorKind> {
+    let same_text = |fuel: &mut Fuel, a: &str, b: &str| {
+        fuel.scan(a.len().min(b.len()))?;
+        Ok(a == b)
+    };
+    match (a, b) {
+        (PeekKey::Name(a), PeekKey::Name(b)) => same_text(fuel, a, b),
+        (PeekKey::Kept(Key::String(a)), PeekKey::Kept(Key::String(b))) => same_text(fuel, a, b),
+        (PeekKey::Name(name), PeekKey::Kept(Key::String(text)))
+        | (PeekKey::Kept(Key::String(text)), PeekKey::Name(name)) => same_text(fuel, name, text),
+        (PeekKey::Kept(a), PeekKey::Kept(b)) => Ok(a == b),
+        (PeekKey::Name(_), PeekKey::Kept(_)) | (PeekKey::Kept(_), PeekKey::Name(_)) => Ok(false),
+    }
 }
 
 /// The order of two values of one ordered type, or of two numbers.

@@ -272,7 +272,7 @@ fn decisions(statement: &Statement) -> Check {
                 "binding `{}` denied it ({}), so it is no authority for this object",
                 record.binding.name, record.reason
             );
-            Check::failed("decisions", "DecisionChanged", message)
+            Check::failed("decisions", "PolicyDenied", message)
         }
         None => Check::passed("decisions", format!("{} enforced, all of them Allow", enforced().count())),
     }

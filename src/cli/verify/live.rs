@@ -1,7 +1,10 @@
 //! Objects of a cluster, with the key that it publishes.
 
 use anyhow::{Context as _, bail};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::{
+    apps::v1::StatefulSet,
+    core::v1::{ConfigMap, Namespace},
+};
 use kube::Api;
 
 use super::{
@@ -11,7 +14,7 @@ use super::{
 use crate::{
     cli::{
         Failure, block_on,
-        cluster::{Cluster, ClusterArguments},
+        cluster::{Cluster, ClusterArguments, Installation},
     },
     keyring::{Keyring, KeyringEntry, PublicKey},
 };
@@ -57,6 +60,11 @@ async fn complete(cluster: &Cluster, arguments: &ClusterArguments, given: &mut G
         };
         given.keyring = Keyring::new([KeyringEntry::always(PublicKey::from_pem(pem)?)])?;
         given.key_of_cluster = true;
+    }
+    if given.cluster_id.is_none() {
+        let sets: Api<StatefulSet> = Api::namespaced(cluster.client.clone(), &arguments.writ_namespace);
+        let installed = sets.get_opt("writ").await.ok().flatten();
+        given.cluster_id = installed.and_then(|set| Installation::of(&set).cluster_id);
     }
     if given.cluster_id.is_none() {
         let namespaces: Api<Namespace> = Api::all(cluster.client.clone());

@@ -197,7 +197,7 @@ fn show_statement(console: &mut Console, statement: &Value<'_>) {
     let change = format!(
         "{} by {} at {}, execution {}",
         text(&["operation"]),
-        text(&["user", "username"]),
+        text(&["userInfo", "username"]),
         text(&["issuedAt"]),
         text(&["executionId"])
     );

@@ -38,15 +38,18 @@ impl Subject {
 
 /// What stands in a file. Attestations by themselves must be about `object`, where one is given.
 pub(super) fn read(io: &mut Io, path: &Path, object: Option<&Value<'static>>) -> Result<Vec<Subject>, Failure> {
-    let text = io.inputs.text(path)?;
-    let source = input::name(path);
+    parse(&input::name(path), &io.inputs.text(path)?, object)
+}
+
+/// What stands in a text; `source` names it.
+pub(super) fn parse(source: &str, text: &str, object: Option<&Value<'static>>) -> Result<Vec<Subject>, Failure> {
     let by_itself =
-        |form| Subject { source: source.clone(), object: object.cloned(), resource: None, form: Some(form) };
+        |form| Subject { source: source.to_owned(), object: object.cloned(), resource: None, form: Some(form) };
     let word = text.trim();
     if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)) {
         return Ok(vec![by_itself(Form::Compact(word.to_owned()))]);
     }
-    let documents = manifest::parse(&source, &text)?;
+    let documents = manifest::parse(source, text)?;
     let many = documents.len() > 1;
     documents
         .into_iter()
@@ -55,7 +58,7 @@ pub(super) fn read(io: &mut Io, path: &Path, object: Option<&Value<'static>>) ->
                 return Ok(by_itself(Form::Envelope(encode(&document.value))));
             }
             check_object(&document)?;
-            let source = if many { document.place("") } else { source.clone() };
+            let source = if many { document.place("") } else { source.to_owned() };
             Ok(Subject::object(source, document.value))
         })
         .collect()

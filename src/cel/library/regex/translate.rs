@@ -34,18 +34,63 @@ enum Before {
 ///
 /// # Errors
 /// Why it is not of RE2's syntax. Faults of structure, such as an unclosed group, are left to the crate.
-pub(super) fn translate(pattern: &str) -> Result<String, Reason> {
-    let mut scanner = Scanner { rest: pattern, out: String::with_capacity(pattern.len() * 2), before: Before::Nothing };
+pub(super) fn translate(pattern: &str) -> Result<Translation, Reason> {
+    let out = String::with_capacity(pattern.len() * 2);
+    let states = States::default();
+    let mut scanner = Scanner { rest: pattern, out, before: Before::Nothing, wide: false, states };
     while let Some(character) = scanner.take() {
         scanner.step(character)?;
     }
-    Ok(scanner.out)
+    Ok(Translation { pattern: scanner.out, wide: scanner.wide, states: scanner.states.sum })
+}
+
+/// A pattern in the syntax of the crate.
+pub(super) struct Translation {
+    pub(super) pattern: String,
+    /// Whether it has classes of many characters, which take long to compile.
+    pub(super) wide: bool,
+    /// How many characters and classes it has once repetitions are written out: the states of its automaton.
+    pub(super) states: u64,
+}
+
+/// Counts states while a pattern is read.
+#[derive(Default)]
+struct States {
+    /// What was counted before each group that is open.
+    open: Vec<u64>,
+    sum: u64,
+    /// The states of the last atom or group.
+    last: u64,
+}
+
+impl States {
+    fn open(&mut self) {
+        self.open.push(std::mem::take(&mut self.sum));
+    }
+
+    fn close(&mut self) {
+        self.last = self.sum.max(1);
+        self.sum = self.open.pop().unwrap_or_default().saturating_add(self.last);
+    }
+
+    fn atom(&mut self) {
+        self.last = 1;
+        self.sum = self.sum.saturating_add(1);
+    }
+
+    fn repeat(&mut self, times: u32) {
+        let more = self.last.saturating_mul(u64::from(times.saturating_sub(1)));
+        self.sum = self.sum.saturating_add(more);
+        self.last = self.last.saturating_add(more);
+    }
 }
 
 struct Scanner<'p> {
     rest: &'p str,
     out: String,
     before: Before,
+    wide: bool,
+    states: States,
 }
 
 impl<'p> Scanner<'p> {
@@ -68,11 +113,13 @@ impl<'p> Scanner<'p> {
     }
 
     fn atom(&mut self, translated: &str) {
+        self.states.atom();
         self.out.push_str(translated);
         self.before = Before::Atom;
     }
 
     fn literal(&mut self, character: char) {
+        self.states.atom();
         push_literal(&mut self.out, character);
         self.before = Before::Atom;
     }
@@ -80,18 +127,25 @@ impl<'p> Scanner<'p> {
     fn step(&mut self, character: char) -> Result<(), Reason> {
         match character {
             '(' => self.open()?,
-            ')' => self.atom(")"),
+            ')' => {
+                self.states.close();
+                self.out.push(')');
+                self.before = Before::Atom;
+            }
             '|' => {
                 self.out.push('|');
                 self.before = Before::Nothing;
             }
-            '.' => self.atom("."),
+            '.' => {
+                self.wide = true;
+                self.atom(".");
+            }
             '^' => self.atom("(?:^)"),
             '$' => self.atom("(?:$)"),
             '*' | '+' | '?' => self.repeat(character.encode_utf8(&mut [0; 4]))?,
             '{' => match bounds(self.rest) {
-                Some((length, bounds)) => {
-                    bounds?;
+                Some((length, times)) => {
+                    self.states.repeat(times?);
                     let text = format!("{{{}", self.rest.get(..length).unwrap_or_default());
                     self.skip(length);
                     self.repeat(&text)?;
@@ -109,6 +163,7 @@ impl<'p> Scanner<'p> {
     fn open(&mut self) -> Result<(), Reason> {
         self.before = Before::Nothing;
         if !self.eat("?") {
+            self.states.open();
             self.out.push('(');
             return Ok(());
         }
@@ -119,6 +174,7 @@ impl<'p> Scanner<'p> {
                 return Err("invalid name of a group");
             }
             // RE2 allows names that start with a digit; captures are not used, so the name is left out.
+            self.states.open();
             self.out.push('(');
             self.rest = rest;
             return Ok(());
@@ -130,9 +186,13 @@ impl<'p> Scanner<'p> {
         if !known(on) || !known(off.unwrap_or_default()) || off == Some("") {
             return Err("invalid flags of a group");
         }
+        self.wide |= on.contains('i');
         let is_group = self.rest.get(end..).is_some_and(|rest| rest.starts_with(':'));
         // RE2 allows a flag to be said twice, and `(?)`.
         let off = off.map_or_else(String::new, |off| format!("-{}", once(off)));
+        if is_group {
+            self.states.open();
+        }
         if is_group || !flags.is_empty() {
             self.out.push_str(&format!("(?{}{off}{}", once(on), if is_group { ':' } else { ')' }));
         }
@@ -182,6 +242,7 @@ impl<'p> Scanner<'p> {
 
     /// The content of a class for `\d`, `\pL` and their like.
     fn shorthand(&mut self, code: char) -> Result<Option<String>, Reason> {
+        self.wide |= matches!(code, 'D' | 'S' | 'W' | 'p' | 'P');
         Ok(Some(match code {
             'd' => DIGIT.to_owned(),
             'D' => format!("[^{DIGIT}]"),
@@ -258,6 +319,7 @@ impl<'p> Scanner<'p> {
     fn class(&mut self) -> Result<(), Reason> {
         let mut class = String::from("[");
         if self.eat("^") {
+            self.wide = true;
             class.push('^');
         }
         let mut first = true;
@@ -334,9 +396,9 @@ fn push_literal(out: &mut String, character: char) {
     }
 }
 
-/// The bounds that `rest` starts with, without their opening brace: their length, and whether RE2 accepts their
-/// size. `None` where it is no repetition and the brace is a literal.
-fn bounds(rest: &str) -> Option<(usize, Result<(), Reason>)> {
+/// The bounds that `rest` starts with, without their opening brace: their length, and how often they write out what
+/// is repeated, where RE2 accepts their size. `None` where it is no repetition and the brace is a literal.
+fn bounds(rest: &str) -> Option<(usize, Result<u32, Reason>)> {
     let mut characters = rest.chars().peekable();
     let least = number(&mut characters)?;
     let most = match characters.next()? {
@@ -353,7 +415,8 @@ fn bounds(rest: &str) -> Option<(usize, Result<(), Reason>)> {
     };
     let length = rest.len() - characters.map(char::len_utf8).sum::<usize>();
     let fits = least <= MAX_REPEAT && most.is_none_or(|most| most <= MAX_REPEAT && least <= most);
-    Some((length, if fits { Ok(()) } else { Err("invalid number of repetitions") }))
+    let times = most.unwrap_or(least + 1).max(1);
+    Some((length, if fits { Ok(times) } else { Err("invalid number of repetitions") }))
 }
 
 /// A decimal number without leading zeros.
