@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use super::harness::run;
-use super::release::Release;
+use super::release::{Release, can_run_pods};
 
 const N: &str = "--namespace=writ";
 const PROMISED: Duration = Duration::from_secs(60);
@@ -48,6 +48,9 @@ impl Release {
 
 #[test]
 fn each_broken_component_is_recovered_from_and_repaired() -> Result<()> {
+    if !can_run_pods() {
+        return Ok(());
+    }
     let release = Release::installed()?;
     release.ok(&["create", "namespace", "governed"], "")?;
     release.wait_for_allow()?;

@@ -7,10 +7,13 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use super::harness::wait_until;
-use super::release::{Release, SOON};
+use super::release::{Release, SOON, can_run_pods};
 
 #[test]
 fn a_release_is_installed_tested_rolled_and_removed() -> Result<()> {
+    if !can_run_pods() {
+        return Ok(());
+    }
     let release = Release::node()?;
     release.ok(&["create", "namespace", "governed"], "")?;
     let said = release.helm_with_values("install", &["--wait"])?.ok()?;
@@ -83,6 +86,9 @@ fn while_people_work(release: &Release, act: impl FnOnce() -> Result<()>) -> Res
 /// Threats 42 and 43; the chart's own promises when nobody answers.
 #[test]
 fn with_all_replicas_dead_the_release_is_repaired_or_removed() -> Result<()> {
+    if !can_run_pods() {
+        return Ok(());
+    }
     let release = Release::installed()?;
     release.ok(&["create", "namespace", "governed"], "")?;
     let before = release.json(&["validatingwebhookconfiguration", "zz-writ"])?;
