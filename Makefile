@@ -34,8 +34,8 @@ test: setup ## Run every test: unit, command line, real API server, real node, c
 	@cargo test --locked
 
 .PHONY: test-pods
-test-pods: setup ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
-	@cargo test --locked --test chart_pods
+test-pods: setup image ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
+	@cargo test --locked --test chart_pods --test e2e_node
 
 .PHONY: check fmt clippy docs deny
 check: fmt clippy docs deny test ## Everything that a change has to pass: format, lints, documentation, dependencies, tests

@@ -16,3 +16,5 @@ mod scale;
 mod status;
 #[path = "e2e_controller/support.rs"]
 mod support;
+#[path = "e2e_controller/world.rs"]
+mod world;

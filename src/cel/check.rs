@@ -3,20 +3,22 @@
 //! Chains such as `1 + 1 + 1` or `a.b().c` are walked in a loop; everything else recurses no deeper than the parser's
 //! limit on nesting.
 
+mod literals;
 mod macros;
+mod names;
 mod unify;
 
 use std::sync::Arc;
 
 use super::{
-    environment::{Environment, Root, Slot},
+    environment::{Environment, Slot},
     error::CompileErrorKind,
     library::{self, Function, Overload},
     limits::MAX_ERRORS,
-    syntax::ast::{Ast, Element, Entry, Kind, NodeId},
+    syntax::ast::{Ast, Kind, NodeId},
     types::Type,
 };
-use unify::{Unifier, most_general};
+use unify::Unifier;
 
 /// What a name or a call turned out to be.
 #[derive(Clone, Debug, Default)]
@@ -227,142 +229,6 @@ impl Checker<'_> {
         }
     }
 
-    /// The macro variable called `name`: its frame, whether it is the second of a pair, and its type.
-    fn local(&self, name: &str) -> Option<(u16, bool, &Type)> {
-        self.scopes.iter().enumerate().rev().find_map(|(frame, scope)| {
-            let frame = u16::try_from(frame).ok()?;
-            let second = scope.second.as_ref().filter(|(known, _)| known.as_ref() == name);
-            if let Some((_, of)) = second {
-                return Some((frame, true, of));
-            }
-            (scope.first.0.as_ref() == name).then_some((frame, false, &scope.first.1))
-        })
-    }
-
-    fn check_name(&mut self, id: NodeId, name: &str, absolute: bool) -> Type {
-        if !absolute && let Some((frame, second, of)) = self.local(name) {
-            let of = of.clone();
-            self.set_meaning(id, Meaning::Local { frame, second });
-            return of;
-        }
-        match self.env.root(name) {
-            Some(Root::Variable(slot, of)) => {
-                self.set_meaning(id, Meaning::Variable(*slot));
-                return of.clone();
-            }
-            Some(Root::Group(_)) => {
-                self.report(id, CompileErrorKind::NotAValue(name.to_owned()));
-                return Type::Dyn;
-            }
-            None => {}
-        }
-        if let Some((name, of)) = named_type(name) {
-            self.set_meaning(id, Meaning::TypeName(name));
-            return Type::type_of(of);
-        }
-        self.report(id, CompileErrorKind::UndeclaredVariable(name.to_owned()));
-        Type::Dyn
-    }
-
-    /// The group that `operand` names with its field; the field is `Err` where the group has no such field.
-    fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), (String, String)>> {
-        let Kind::Ident { name, absolute } = self.ast.kind(operand) else { return None };
-        if !absolute && self.local(name).is_some() {
-            return None;
-        }
-        match self.env.root(name)? {
-            Root::Variable(..) => None,
-            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| (name.to_string(), field.to_owned()))),
-        }
-    }
-
-    fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), (String, String)>) -> Type {
-        match field {
-            Ok((slot, of)) => {
-                self.set_meaning(id, Meaning::Field(slot));
-                of
-            }
-            Err((object, field)) => {
-                self.report(id, CompileErrorKind::UndefinedField { object, field });
-                Type::Dyn
-            }
-        }
-    }
-
-    /// The type that a chain of names such as `google.protobuf.Timestamp` names.
-    fn type_name(&self, id: NodeId) -> Option<(&'static str, Type)> {
-        let name = self.qualified_name(id)?;
-        if name.contains('.') { named_type(&name) } else { None }
-    }
-
-    /// A chain of names with dots between them, unless it starts with a macro's variable.
-    fn qualified_name(&self, id: NodeId) -> Option<String> {
-        let mut parts = Vec::new();
-        let mut next = id;
-        loop {
-            match self.ast.kind(next) {
-                Kind::Ident { name, absolute } => {
-                    if !absolute && self.local(name).is_some() {
-                        return None;
-                    }
-                    parts.push(name.as_ref());
-                    parts.reverse();
-                    return Some(parts.join("."));
-                }
-                Kind::Select { operand, field, optional: false } => {
-                    parts.push(field);
-                    next = *operand;
-                }
-                _ => return None,
-            }
-        }
-    }
-
-    fn check_select(&mut self, id: NodeId, operand: NodeId, field: &str, optional: bool) -> Type {
-        if let Some(found) = self.group_field(operand, field) {
-            let of = self.use_group_field(id, found);
-            return if optional { Type::optional(of) } else { of };
-        }
-        if !optional && let Some((name, of)) = self.type_name(id) {
-            self.set_meaning(id, Meaning::TypeName(name));
-            return Type::type_of(of);
-        }
-        let (of, was_optional) = self.select(id, operand, field);
-        if optional || was_optional { Type::optional(of) } else { of }
-    }
-
-    /// The type of a field of what `operand` is, and whether that is an optional.
-    fn select(&mut self, id: NodeId, operand: NodeId, field: &str) -> (Type, bool) {
-        let operand = self.type_of(operand);
-        let operand = self.unifier.resolve(&operand);
-        let (target, was_optional) = match &operand {
-            Type::Optional(inner) => (inner.as_ref(), true),
-            other => (other, false),
-        };
-        let of = match target {
-            Type::Map(_, value) => value.as_ref().clone(),
-            Type::Object(object) => match object.field(field) {
-                Some(of) => of.clone(),
-                None => {
-                    let (object, field) = (object.name().to_owned(), field.to_owned());
-                    self.report(id, CompileErrorKind::UndefinedField { object, field });
-                    Type::Dyn
-                }
-            },
-            Type::Dyn => Type::Dyn,
-            Type::Parameter(_) => {
-                self.unifier.assign(&Type::Dyn, target);
-                Type::Dyn
-            }
-            other => {
-                let of = self.unifier.finish(other);
-                self.report(id, CompileErrorKind::NoFields(of));
-                Type::Dyn
-            }
-        };
-        (of, was_optional)
-    }
-
     /// The function that `qualifier.name` names, where it names one.
     fn namespaced(&self, qualifier: NodeId, name: &str) -> Option<&'static Function> {
         let qualifier = self.qualified_name(qualifier)?;
@@ -448,114 +314,4 @@ impl Checker<'_> {
         self.set_meaning(id, Meaning::Call { function, overloads: fitting.into(), namespaced });
         result
     }
-
-    fn check_list(&mut self, id: NodeId, elements: &[Element]) -> Type {
-        let mut joined: Option<Type> = None;
-        for element in elements {
-            self.check(element.value);
-            let of = self.part_type(element.value, element.optional);
-            joined = Some(self.join(element.value, joined, of));
-        }
-        self.literals.push(id);
-        Type::list(joined.unwrap_or_else(|| self.unifier.fresh()))
-    }
-
-    fn check_map(&mut self, id: NodeId, entries: &[Entry]) -> Type {
-        let (mut keys, mut values): (Option<Type>, Option<Type>) = (None, None);
-        for entry in entries {
-            self.check(entry.key);
-            let key = self.type_of(entry.key);
-            keys = Some(self.join(entry.key, keys, key));
-            self.check(entry.value);
-            let value = self.part_type(entry.value, entry.optional);
-            values = Some(self.join(entry.value, values, value));
-        }
-        self.literals.push(id);
-        let key = keys.unwrap_or_else(|| self.unifier.fresh());
-        Type::map(key, values.unwrap_or_else(|| self.unifier.fresh()))
-    }
-
-    /// The type of a part of a literal; an optional part must be an optional.
-    fn part_type(&mut self, id: NodeId, optional: bool) -> Type {
-        let of = self.type_of(id);
-        if !optional {
-            return of;
-        }
-        match self.unifier.resolve(&of) {
-            Type::Optional(inner) => inner.as_ref().clone(),
-            Type::Dyn => Type::Dyn,
-            other => {
-                let found = self.unifier.finish(&other);
-                self.report(id, CompileErrorKind::TypeMismatch { expected: Type::optional(found.clone()), found });
-                Type::Dyn
-            }
-        }
-    }
-
-    fn join(&mut self, at: NodeId, previous: Option<Type>, current: Type) -> Type {
-        let Some(previous) = previous else { return current };
-        if self.unifier.assign(&previous, &current) {
-            return most_general(&previous, &current);
-        }
-        let (expected, found) = (self.unifier.finish(&previous), self.unifier.finish(&current));
-        self.report(at, CompileErrorKind::TypeMismatch { expected, found });
-        Type::Dyn
-    }
-
-    /// Kubernetes refuses literals whose parts have different types, even where one of them is `dyn`.
-    fn check_homogeneous(&mut self, literal: NodeId) {
-        if !self.issues.is_empty() {
-            return;
-        }
-        let ast = self.ast;
-        match ast.kind(literal) {
-            Kind::List(elements) => {
-                self.check_same(elements.iter().map(|element| (element.value, element.optional)));
-            }
-            Kind::Map(entries) => {
-                self.check_same(entries.iter().map(|entry| (entry.key, false)));
-                self.check_same(entries.iter().map(|entry| (entry.value, entry.optional)));
-            }
-            _ => {}
-        }
-    }
-
-    fn check_same(&mut self, parts: impl Iterator<Item = (NodeId, bool)>) {
-        let mut expected: Option<Type> = None;
-        for (id, optional) in parts {
-            let found = match self.type_of(id) {
-                Type::Optional(inner) if optional => inner.as_ref().clone(),
-                other => other,
-            };
-            match &expected {
-                None => expected = Some(found),
-                Some(wanted) if *wanted == found => {}
-                Some(wanted) => {
-                    let kind = CompileErrorKind::TypeMismatch { expected: wanted.clone(), found };
-                    self.report(id, kind);
-                    return;
-                }
-            }
-        }
-    }
-}
-
-/// The type that a name of CEL stands for.
-fn named_type(name: &str) -> Option<(&'static str, Type)> {
-    Some(match name {
-        "bool" => ("bool", Type::Bool),
-        "bytes" => ("bytes", Type::Bytes),
-        "double" => ("double", Type::Double),
-        "int" => ("int", Type::Int),
-        "uint" => ("uint", Type::Uint),
-        "string" => ("string", Type::String),
-        "null_type" => ("null_type", Type::Null),
-        "list" => ("list", Type::list(Type::Dyn)),
-        "map" => ("map", Type::map(Type::Dyn, Type::Dyn)),
-        "type" => ("type", Type::type_of(Type::Dyn)),
-        "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
-        "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
-        "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
-        _ => return None,
-    })
 }

@@ -113,16 +113,18 @@ fn plan(controller: &Controller, view: &View, reach: &mut Reach) -> Vec<Write> {
     writes
 }
 
-/// What people should hear of when conditions change: whatever is wrong, once, and that it is right again.
+/// What people should hear of when conditions change: what is wrong, once, and that it is right again. What was right
+/// from the start is no news.
 fn news(kind: &str, name: &str, seen: &Seen, before: &[Condition], after: &[Condition]) -> Vec<Notice> {
-    let is_news = |condition: &&Condition| {
-        let old = find(before, &condition.type_);
-        let is_same = old.is_some_and(|old| old.status == condition.status && old.reason == condition.reason);
-        // Other replicas follow within a second: that is no news.
-        let passes = condition.reason == "NotOnEveryReplica"
-            || old.is_some_and(|old| old.reason == "NotOnEveryReplica" && condition.status == ConditionStatus::True);
-        let is_plain = condition.type_ == COMPILED && condition.status == ConditionStatus::True;
-        !is_same && !passes && !is_plain
+    // Other replicas follow within a second.
+    let passes = |condition: &Condition| condition.reason == "NotOnEveryReplica";
+    let is_news = |condition: &&Condition| match find(before, &condition.type_) {
+        _ if passes(condition) => false,
+        Some(old) if condition.status == ConditionStatus::True => {
+            condition.type_ == READY && old.status != ConditionStatus::True && !passes(old)
+        }
+        Some(old) => old.status != condition.status || old.reason != condition.reason,
+        None => condition.status != ConditionStatus::True,
     };
     let subject = Subject {
         api_version: API_VERSION.to_owned(),
@@ -191,7 +193,7 @@ mod tests {
         use ConditionStatus::{False, True};
         let ready = |status, reason| vec![condition(READY, status, reason)];
         for (what, before, after, expected) in [
-            ("first time, good", vec![], ready(True, "InForce"), &["InForce"][..]),
+            ("good from the start", vec![], ready(True, "InForce"), &[][..]),
             ("the same", ready(True, "InForce"), ready(True, "InForce"), &[]),
             ("bad", ready(True, "InForce"), ready(False, "PolicyMissing"), &["PolicyMissing"]),
             ("bad for another reason", ready(False, "PolicyMissing"), ready(False, "NotCovered"), &["NotCovered"]),
@@ -204,12 +206,7 @@ mod tests {
                 vec![condition(COMPILED, False, "Invalid"), condition(READY, False, "NotCompiled")],
                 &["NotCompiled"],
             ),
-            (
-                "compiles",
-                vec![],
-                vec![condition(COMPILED, True, "Valid"), condition(READY, True, "Pinned")],
-                &["Pinned"],
-            ),
+            ("compiles", vec![], vec![condition(COMPILED, True, "Valid"), condition(READY, True, "Pinned")], &[]),
         ] {
             let notices = news("Policy", "p.v1", &Seen::default(), &before, &after);
             let reasons: Vec<&str> = notices.iter().map(|notice| notice.reason.as_str()).collect();

@@ -293,7 +293,8 @@ impl Runtime {
         let name = case.name();
         let writes = matches!(case.operation, Operation::Create | Operation::Update);
         // At validation a generated name is there, but the request may come again with another one.
-        let generated = case.operation == Operation::Create && request.name.is_empty();
+        let prefix = text_at(case.object.as_ref(), &["metadata", "generateName"]);
+        let generated = case.operation == Operation::Create && (request.name.is_empty() || !prefix.is_empty());
         if name.is_empty() || generated || writes && !request.sub_resource.is_empty() {
             let message =
                 "a policy that acts once covers named objects only: give the object a name instead of generateName";

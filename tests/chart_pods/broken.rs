@@ -33,8 +33,9 @@ impl Release {
     }
 
     fn script(&self, directory: &Path, arguments: &[&str]) -> Result<()> {
+        // A command in the cluster's namespaces begins in a directory of theirs.
         let mut command = self.cluster.command("bash");
-        command.arg(SCRIPT).args(arguments).current_dir(directory);
+        command.args(["-c", "cd \"$0\" && exec bash \"$@\""]).arg(directory).arg(SCRIPT).args(arguments);
         run(command, "")?.ok()?;
         Ok(())
     }

@@ -93,23 +93,23 @@ impl Narrator {
     }
 }
 
-/// Breaks a line between words. Tables and the like, which fit, stay as they are.
+/// Breaks a line between words and keeps its indentation. What fits stays as it is.
 fn folded(line: &str) -> Vec<String> {
     if line.chars().count() <= WIDTH {
         return vec![line.to_owned()];
     }
-    let mut lines = vec![String::new()];
-    for word in line.split(' ') {
-        if let Some(last) = lines.last_mut() {
-            if last.is_empty() || last.chars().count() + word.chars().count() < WIDTH {
-                if !last.is_empty() {
-                    last.push(' ');
-                }
-                last.push_str(word);
-                continue;
-            }
+    let indentation: String = line.chars().take_while(|character| *character == ' ').collect();
+    let (mut lines, mut last) = (Vec::new(), String::new());
+    for word in line.split_whitespace() {
+        if !last.is_empty() && indentation.len() + last.chars().count() + word.chars().count() >= WIDTH {
+            lines.push(format!("{indentation}{last}"));
+            last.clear();
         }
-        lines.push(word.to_owned());
+        if !last.is_empty() {
+            last.push(' ');
+        }
+        last.push_str(word);
     }
+    lines.push(format!("{indentation}{last}"));
     lines
 }

@@ -53,11 +53,11 @@ fn t01_t02_t04_an_attestation_fits_one_object_in_one_state() -> Result<()> {
     assert_says(&rig.refused(&config_map("default", "b", Some(&writ)))?, &["another name"])?;
     assert_says(&rig.refused(&config_map("other", "a", Some(&writ)))?, &["another namespace"])?;
     for (damage, word) in [
-        (flip(&writ, 40), "signature"),
-        (writ[..writ.len() - 4].to_owned(), "attestation"),
-        (format!("{writ}AAAA"), "attestation"),
-        ("x".repeat(70_000), "attestation"),
-        (String::new(), "attestation"),
+        (flip(&writ, 40), "Forbidden"),
+        (writ[..writ.len() - 4].to_owned(), "Attestation"),
+        (format!("{writ}AAAA"), "Attestation"),
+        ("x".repeat(70_000), "Attestation"),
+        (String::new(), "Attestation"),
     ] {
         let message = rig.refused(&config_map("default", "b", Some(&damage)))?;
         assert_says(&message, &["Forbidden", word])?;

@@ -1,7 +1,7 @@
 //! A webhook of somebody else, in the test's own process: it records what it is asked and patches as it is told.
 
 use std::{
-    io::{BufReader, Write as _},
+    io::BufReader,
     net::TcpListener,
     sync::{Arc, Mutex},
     thread,

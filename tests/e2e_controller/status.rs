@@ -182,8 +182,11 @@ fn nothing_is_written_when_nothing_changed() -> Result<()> {
     follower.create_policy("a", "v2", "Good")?;
     follower.bind("a", "v2")?;
     expect_condition(&follower, "Policy", "a.v2", "Ready", "True Pinned")?;
-    let stored = expect_condition(&follower, "PolicyBinding", "a", "Ready", "True InForce")?;
-    ensure!(stored["status"]["inForce"]["version"] == "v2", "{stored}");
+    // The condition of the version before stands until the new one is in force.
+    wait_until("the new version to be in force", SOON, || {
+        let stored = expect_condition(&follower, "PolicyBinding", "a", "Ready", "True InForce")?;
+        Ok((stored["status"]["inForce"]["version"] == "v2").then_some(()))
+    })?;
     follower.stop()?;
     let left =
         cluster.kubectl(&["get", "configmaps", "-n", NAMESPACE, "-l", "writ.dev/record=replica", "-o", "name"], "")?;

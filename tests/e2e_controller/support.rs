@@ -106,6 +106,14 @@ impl Replica {
         Ok(self.runtime.block_on(self.task)??)
     }
 
+    /// Waits for what the controller is asked.
+    pub(crate) fn wait_for<T, E>(&self, asked: impl Future<Output = Result<T, E>>) -> Result<T>
+    where
+        E: std::error::Error + Send + Sync + 'static,
+    {
+        Ok(self.runtime.block_on(asked)?)
+    }
+
     /// Calls the API server past any proxy.
     pub(crate) fn call<T>(&self, call: impl Future<Output = Result<T, kube::Error>>) -> Result<T> {
         Ok(self.runtime.block_on(call)?)

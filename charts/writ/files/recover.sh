@@ -19,6 +19,8 @@ say() { echo "recover: $*"; }
 fail() { echo "recover: $*" >&2; exit 2; }
 usage() { awk 'NR > 1 && !/^#/ { exit } NR > 1 { sub(/^# ?/, ""); print }' "${BASH_SOURCE[0]:-/dev/null}"; }
 k() { kubectl --request-timeout=8s "$@"; }
+# A busy API server may let one request time out.
+insist() { "$@" || "$@" || "$@"; }
 
 while [ $# -gt 0 ]; do
   case $1 in
@@ -54,17 +56,17 @@ fi
 
 context=$(kubectl config current-context 2>/dev/null || echo unknown)
 found=()
-for kind in "${webhooks[@]}"; do
-  if k get "$kind" "$config" >/dev/null 2>&1; then found+=("$kind/$config"); fi
-done
+# An error is not an absence: only the API server's word counts that something is not there.
+look() {
+  names=$(k get "$@" -o name) ||
+    fail "the API server of context \`$context\` does not answer, or you may not read $1: see above. Nothing was changed"
+  for name in $names; do found+=("$1/${name#*/}"); done
+}
+for kind in "${webhooks[@]}"; do look "$kind" "$config" --ignore-not-found; done
 if $policies; then
-  for kind in "${protecting[@]}"; do
-    names=$(k get "$kind" -l "$label" -o name 2>/dev/null) || fail "the API server does not answer, or you may not read $kind"
-    for name in $names; do found+=("$kind/${name#*/}"); done
-  done
+  for kind in "${protecting[@]}"; do look "$kind" -l "$label"; done
 fi
 if [ ${#found[@]} -eq 0 ]; then
-  k get --raw /version >/dev/null 2>&1 || fail "the API server of context \`$context\` does not answer: this script cannot help there"
   say "nothing of Writ stands in the way of context \`$context\`"
   exit 0
 fi
@@ -99,8 +101,8 @@ for object in "${found[@]}"; do
       for index in $(seq 0 $((count - 1))); do
         patch+=${patch:+,}'{"op":"replace","path":"/webhooks/'$index'/failurePolicy","value":"Ignore"}'
       done
-      k patch "$object" --type=json -p "[$patch]" || failed=1 ;;
-    *) k delete "$object" --wait=false || failed=1 ;;
+      insist k patch "$object" --type=json -p "[$patch]" || failed=1 ;;
+    *) insist k delete "$object" --wait=false --ignore-not-found || failed=1 ;;
   esac
 done
 [ $failed = 0 ] || fail "something was left (see above); what was saved is in $saved"

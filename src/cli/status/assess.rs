@@ -16,12 +16,15 @@ pub(super) fn assess(gathered: Gathered) -> StatusResult {
     let mut judge = Judge::default();
     let namespace = gathered.namespace.clone();
     let server = judge.part("the server", gathered.server).flatten();
-    let replicas = judge.part("the replicas' reports", gathered.replicas).unwrap_or_default();
+    let replicas = judge.part("the replicas' reports", gathered.replicas);
     let policies = judge.part("the policies", gathered.policies).unwrap_or_default();
     let bindings = judge.part("the bindings", gathered.bindings).unwrap_or_default();
     let enforces = bindings.iter().any(|binding| binding.spec.mode == Mode::Enforce);
     judge.server(server.as_ref(), &namespace);
-    judge.replicas(&replicas, server.as_ref());
+    // What could not be read says nothing about the replicas.
+    if let Some(replicas) = &replicas {
+        judge.replicas(replicas, server.as_ref());
+    }
     judge.result.policies = policies.iter().map(policy).collect();
     judge.result.bindings = bindings.iter().map(binding).collect();
     judge.unready();

@@ -139,7 +139,10 @@ fn what_is_in_use_is_not_deleted() {
     let mut wants_v9 = binding("b", binding_spec("v9", "Enforce"));
     wants_v9.seen.generation = 2;
     state.update_bindings(Update::Set(wants_v9));
-    let mut recorded = binding("c", binding_spec("v9", "Audit"));
+    // Recorded, although its parameters do not fit: as after a restart in the middle of an upgrade.
+    let mut spec = binding_spec("v9", "Audit");
+    spec["params"] = json!({"x": 1});
+    let mut recorded = binding("c", spec);
     let digest = state.policies.find("p", "v2").unwrap().policy().unwrap().digest();
     recorded.status = json!({"inForce": {"id": "p", "version": "v2", "digest": digest.to_string()}});
     state.update_bindings(Update::Set(recorded));

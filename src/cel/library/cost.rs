@@ -1,0 +1,155 @@
+use super::super::{error::EvaluationErrorKind, fuel::Fuel, value::Value};
+
+/// What a call costs at run time, as cel-go's cost tracker and Kubernetes' `library.CostEstimator` count it. Numbers
+/// are indexes of arguments, the target being argument 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cel) enum Cost {
+    /// 1
+    Unit,
+    /// A tenth of the size of the argument.
+    Scan(usize),
+    /// A fifth of the size of the argument: read and written.
+    Copy(usize),
+    /// A tenth of the sizes of both arguments.
+    Concatenate,
+    /// A tenth of the smaller of both arguments.
+    Compare,
+    /// The product of a tenth of each.
+    Contains,
+    /// A tenth of the text times a quarter of the pattern.
+    Match,
+    /// The size of the list on the right.
+    InList,
+    /// One for each scalar inside the argument, a tenth for each byte of text.
+    Traverse,
+    /// A fifth of the size of the result.
+    Join,
+    /// A new list of the size of the result.
+    NewList,
+    /// A new list of the size of the target, times the depth.
+    Flatten,
+    /// Every element of the argument compared with every other.
+    SelfCompare(usize),
+}
+
+/// cel-go's `common.StringTraversalCostFactor`.
+pub(in crate::cel) const TRAVERSAL: f64 = 0.1;
+/// cel-go's `common.RegexStringLengthCostFactor`.
+const REGEX: f64 = 0.25;
+/// cel-go's `common.ListCreateBaseCost`, with the call itself.
+const NEW_LIST: u64 = 11;
+
+/// The smallest whole number that is at least `factor` times `size`, in the arithmetic of the API server.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "as in cel-go"
+)]
+pub(in crate::cel) fn part(size: u64, factor: f64) -> u64 {
+    (size as f64 * factor).ceil() as u64
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "as in cel-go"
+)]
+fn whole(size: u64, factor: f64) -> u64 {
+    (size as f64 * factor) as u64
+}
+
+impl Cost {
+    /// The cost of a call; an argument or a result that is an error is `None` and counts as size 1.
+    pub(in crate::cel) fn of(
+        self,
+        fuel: &mut Fuel,
+        arguments: &[Option<&Value<'_>>],
+        result: Option<&Value<'_>>,
+    ) -> Result<u64, EvaluationErrorKind> {
+        let value = |index: usize| arguments.get(index).copied().flatten();
+        let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
+        Ok(match self {
+            Self::Unit => 1,
+            Self::Scan(index) => part(size(fuel, index)?, TRAVERSAL),
+            Self::Copy(index) => part(size(fuel, index)?, 2.0 * TRAVERSAL),
+            Self::Concatenate => part(size(fuel, 0)?.saturating_add(size(fuel, 1)?), TRAVERSAL),
+            Self::Compare => equality_cost(fuel, value(0), value(1))?,
+            Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
+            Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
+            Self::InList => size(fuel, 1)?,
+            Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
+            Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
+            Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
+            Self::Flatten => {
+                let depth = match value(1) {
+                    #[expect(clippy::cast_precision_loss, reason = "as in cel-go")]
+                    Some(Value::Int(depth)) => *depth as f64,
+                    _ => 1.0,
+                };
+                let factor = if depth < 0.0 { 1.0 } else { depth };
+                whole(size(fuel, 0)?, factor).saturating_add(NEW_LIST)
+            }
+            Self::SelfCompare(index) => {
+                let elements = size(fuel, index)?;
+                let first = match value(index) {
+                    Some(Value::List(list)) => list.element(0),
+                    _ => None,
+                };
+                let is_text = matches!(first, Some(Value::String(_) | Value::Bytes(_)));
+                let factor = if is_text { 2.0 + TRAVERSAL } else { 2.0 };
+                whole(elements.saturating_mul(elements), factor).saturating_add(NEW_LIST)
+            }
+        })
+    }
+}
+
+/// The size of a value, or of an error.
+fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErrorKind> {
+    value.map_or(Ok(1), |value| value.size(fuel))
+}
+
+/// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
+pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
+    part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
+}
+
+/// The cost of equality and of order: a tenth of the smaller side, however deep it is.
+pub(in crate::cel) fn equality_cost(
+    fuel: &mut Fuel,
+    a: Option<&Value<'_>>,
+    b: Option<&Value<'_>>,
+) -> Result<u64, EvaluationErrorKind> {
+    let smaller = match (a, b) {
+        // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
+        (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
+        (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
+        _ => size(fuel, a)?.min(size(fuel, b)?),
+    };
+    Ok(part(smaller, TRAVERSAL))
+}
+
+/// Kubernetes' `traversalCost`; depth is bounded by that of values.
+fn traverse(fuel: &mut Fuel, value: &Value<'_>) -> Result<u64, EvaluationErrorKind> {
+    fuel.toil(1)?;
+    Ok(match value {
+        Value::String(text) => whole(text.len() as u64, TRAVERSAL),
+        Value::Bytes(bytes) => whole(bytes.len() as u64, TRAVERSAL),
+        Value::List(list) => {
+            let mut cost: u64 = 0;
+            for item in list.iter() {
+                cost = cost.saturating_add(traverse(fuel, &item)?);
+            }
+            cost
+        }
+        Value::Map(map) => {
+            let mut cost: u64 = 0;
+            for (key, item) in map.iter() {
+                cost = cost.saturating_add(traverse(fuel, &key)?).saturating_add(traverse(fuel, &item)?);
+            }
+            cost
+        }
+        _ => 1,
+    })
+}
