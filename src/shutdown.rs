@@ -102,4 +102,23 @@ mod tests {
         assert_eq!(shutdown.phase(), Phase::Stopping);
         shutdown.reached(Phase::Draining).await;
     }
+    #[tokio::test]
+    async fn the_first_signal_drains_and_the_second_stops() {
+        let shutdown = Shutdown::default();
+        let other = shutdown.clone();
+        let draining = tokio::spawn(async move { other.drain_on_signal(Duration::from_secs(3600)).await });
+        // Its first turn puts the handlers in place: from then on a signal does not end this process.
+        tokio::task::yield_now().await;
+        let signal = |name: &str| {
+            let pid = std::process::id().to_string();
+            assert!(std::process::Command::new("kill").args([name, &pid]).status().unwrap().success());
+        };
+        let limit = Duration::from_secs(20);
+        signal("-TERM");
+        tokio::time::timeout(limit, shutdown.reached(Phase::Draining)).await.unwrap();
+        assert_eq!(shutdown.phase(), Phase::Draining);
+        signal("-INT");
+        tokio::time::timeout(limit, draining).await.unwrap().unwrap().unwrap();
+        assert_eq!(shutdown.phase(), Phase::Stopping);
+    }
 }

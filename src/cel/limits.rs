@@ -30,5 +30,8 @@ pub const MAX_REGEX_BYTES: usize = 1_024;
 /// The largest compiled form of a regular expression that is a literal, in bytes.
 pub const MAX_REGEX_PROGRAM_BYTES: usize = 256 * 1_024;
 
+/// The most different regular expressions that are literals of one expression.
+pub const MAX_PATTERNS: usize = 32;
+
 /// The largest compiled form of a regular expression that an evaluation computes, in bytes.
 pub const MAX_COMPUTED_REGEX_PROGRAM_BYTES: usize = 64 * 1_024;

@@ -26,8 +26,15 @@ use super::{
 /// # Errors
 /// Constants that a function refuses.
 pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Code, BTreeSet<Path>), Issue> {
-    let mut lowering =
-        Lowering { checked, env, code: Code::default(), references: BTreeSet::new(), offset: 0, used: Vec::new() };
+    let mut lowering = Lowering {
+        checked,
+        env,
+        code: Code::default(),
+        references: BTreeSet::new(),
+        offset: 0,
+        used: Vec::new(),
+        patterns: Vec::new(),
+    };
     lowering.lower(checked.ast.root(), false)?;
     lowering.code.shrink();
     Ok((lowering.code, lowering.references))
@@ -42,6 +49,8 @@ struct Lowering<'c> {
     offset: u32,
     /// For each macro around, whether its first variable was read.
     used: Vec<bool>,
+    /// The texts of [`Code::patterns`].
+    patterns: Vec<Box<str>>,
 }
 
 /// What remains to be done with the start of a chain once it is lowered.

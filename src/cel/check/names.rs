@@ -10,6 +10,9 @@ use super::{
     Checker, Meaning,
 };
 
+/// The most parts of a name that means something: `google.protobuf.Timestamp`.
+const MAX_PARTS: usize = 3;
+
 impl Checker<'_> {
     /// The macro variable called `name`: its frame, whether it is the second of a pair, and its type.
     pub(super) fn local(&self, name: &str) -> Option<(u16, bool, &Type)> {
@@ -79,7 +82,7 @@ impl Checker<'_> {
         if name.contains('.') { named_type(&name) } else { None }
     }
 
-    /// A chain of names with dots between them, unless it starts with a macro's variable.
+    /// A chain of a few names with dots between them, unless it starts with a macro's variable.
     pub(super) fn qualified_name(&self, id: NodeId) -> Option<String> {
         let mut parts = Vec::new();
         let mut next = id;
@@ -93,7 +96,7 @@ impl Checker<'_> {
                     parts.reverse();
                     return Some(parts.join("."));
                 }
-                Kind::Select { operand, field, optional: false } => {
+                Kind::Select { operand, field, optional: false } if parts.len() + 1 < MAX_PARTS => {
                     parts.push(field);
                     next = *operand;
                 }

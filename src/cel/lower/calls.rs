@@ -5,6 +5,7 @@ use super::{
         check::{Issue, Meaning},
         code::{Call, Op},
         library::{Pattern, RegexFunction},
+        limits::MAX_PATTERNS,
         syntax::ast::{Kind, NodeId},
         types::Type,
         value::{List, Value},
@@ -43,13 +44,7 @@ impl Lowering<'_> {
     /// Starts a call with its first argument, or lowers one that has none.
     pub(super) fn descend_call(&mut self, id: NodeId, links: &mut Vec<Link>) -> Result<Option<(NodeId, bool)>, Issue> {
         let Some(resolved) = self.resolved(id) else { return Ok(None) };
-        let first = resolved.arguments.first().copied();
-        if self.constant_set(id)?.is_some_and(|set| set.is_empty()) {
-            // Nothing is in an empty list, and cel-go does not look at what might be.
-            self.constant_op(Value::Bool(false));
-            return Ok(None);
-        }
-        let Some(first) = first else {
+        let Some(first) = resolved.arguments.first().copied() else {
             self.call_op(id, 0);
             return Ok(None);
         };
@@ -128,7 +123,7 @@ impl Lowering<'_> {
     }
 
     /// The constant list on the right of `in`, where cel-go makes a set of it.
-    fn constant_set(&self, id: NodeId) -> Result<Option<List<'static>>, Issue> {
+    pub(super) fn constant_set(&self, id: NodeId) -> Result<Option<List<'static>>, Issue> {
         let Kind::Call { function, arguments, .. } = self.kind(id) else { return Ok(None) };
         let [_, right] = arguments.as_ref() else { return Ok(None) };
         let is_list = function.as_ref() == "@in"
@@ -168,19 +163,34 @@ impl Lowering<'_> {
         text: &str,
         limit: Option<NodeId>,
     ) -> Result<(), Issue> {
-        let offset = self.checked.ast.offset(pattern);
-        let compiled = Pattern::literal(text)
-            .map_err(|reason| invalid(offset, format!("invalid regular expression: {reason}")))?;
+        let pattern = self.pattern(self.checked.ast.offset(pattern), text)?;
         let mut exits = Vec::new();
         self.bail(0, &mut exits);
         if let Some(limit) = limit {
             self.lower(limit, false)?;
             self.at(id);
         }
-        let pattern = u32::try_from(self.code.patterns.len()).unwrap_or(u32::MAX);
-        self.code.patterns.push(compiled);
         self.emit(Op::Regex { pattern, function, limited: limit.is_some() });
         self.patch_all(&exits);
         Ok(())
+    }
+
+    /// The index of a compiled literal; the same pattern is compiled once.
+    fn pattern(&mut self, offset: u32, text: &str) -> Result<u32, Issue> {
+        let known = self.patterns.iter().position(|known| known.as_ref() == text);
+        let index = match known {
+            Some(index) => index,
+            None if self.patterns.len() >= MAX_PATTERNS => {
+                return Err(invalid(offset, format!("more than {MAX_PATTERNS} regular expressions: use variables")));
+            }
+            None => {
+                let compiled = Pattern::literal(text)
+                    .map_err(|reason| invalid(offset, format!("invalid regular expression: {reason}")))?;
+                self.code.patterns.push(compiled);
+                self.patterns.push(text.into());
+                self.patterns.len() - 1
+            }
+        };
+        Ok(u32::try_from(index).unwrap_or(u32::MAX))
     }
 }

@@ -6,7 +6,7 @@ use super::{
         fuel::Fuel,
         library::CONVERSIONS,
         syntax::ast::{Kind, NodeId},
-        value::{Blob, Key, Map, Value},
+        value::{Blob, Key, List, Map, Value},
     },
     Lowering, invalid, text,
 };
@@ -55,6 +55,10 @@ impl Lowering<'_> {
                 let entries: Result<Vec<_>, _> =
                     items.into_iter().map(|(key, value)| Ok((Key::of(&key)?, value))).collect();
                 Some(Value::Map(entries.and_then(Map::new).map_err(refused)?))
+            }
+            // Nothing is in an empty list, and cel-go does not look at what might be.
+            Kind::Call { function, .. } if function.as_ref() == "@in" => {
+                self.constant_set(id)?.filter(List::is_empty).map(|_| Value::Bool(false))
             }
             Kind::Call { function, target: None, arguments } if CONVERSIONS.contains(&function.as_ref()) => {
                 let [argument] = arguments.as_ref() else { return Ok(None) };

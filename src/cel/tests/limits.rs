@@ -6,7 +6,8 @@ use crate::{
     cel::{
         Bindings, CompileErrorKind, Environment, EvaluationErrorKind, Fuel, Program, Type, compile,
         limits::{
-            MAX_ERRORS, MAX_NESTING, MAX_NODES, MAX_REGEX_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_NODES, MAX_VALUE_DEPTH,
+            MAX_ERRORS, MAX_NESTING, MAX_NODES, MAX_PATTERNS, MAX_REGEX_BYTES, MAX_SOURCE_BYTES, MAX_TYPE_NODES,
+            MAX_VALUE_DEPTH,
         },
     },
 };
@@ -224,6 +225,11 @@ fn patterns_are_bounded() {
         let kind = refused(&format!("'a'.matches('{pattern}')"));
         assert_eq!(kind, CompileErrorKind::InvalidConstant(refusal.to_owned()), "{pattern}");
     }
+    let different = |count: usize| (0..count).map(|n| format!("'a'.matches('{n}')")).collect::<Vec<_>>().join("||");
+    compiled(&different(MAX_PATTERNS));
+    let refusal = "more than 32 regular expressions: use variables";
+    assert_eq!(refused(&different(MAX_PATTERNS + 1)), CompileErrorKind::InvalidConstant(refusal.to_owned()));
+    compiled(&["'a'.matches('b')"; 100].join("||"));
     let mut fuel = Fuel::new(Fuel::PER_EXPRESSION);
     let outcome = evaluate("object.text.matches('(a{1000}){1000}' + '')", &mut fuel);
     assert!(matches!(outcome, Err(EvaluationErrorKind::InvalidRegex(_))));
