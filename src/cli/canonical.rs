@@ -6,15 +6,17 @@ use serde::Serialize;
 
 use super::{
     Exit, Failure, Io,
+    case::kind_of,
     console::{Answer, Console, Format, OutputArguments},
-    input,
+    input, kinds,
     manifest::{self, Document},
 };
 use crate::{
     api::{API_VERSION, Manifest, PolicySpec},
-    canonical::encode,
+    canonical::{Object, Value, encode},
     digest::Digest,
     policy,
+    projection::{self, Plan, annotation_key},
 };
 
 const EXAMPLES: &str = "\
@@ -22,6 +24,7 @@ Examples:
   writ canonical deployment.yaml                      # the canonical bytes
   writ canonical deployment.yaml --digest             # their SHA-256
   writ canonical policy.yaml --of policy --digest     # the digest that a binding may pin
+  writ canonical deployment.yaml --of projection      # what an attestation of it would cover
 
 Several documents are written one a line.";
 
@@ -38,9 +41,12 @@ pub(super) struct CanonicalCommand {
     /// Print the digest instead of the bytes.
     #[arg(long)]
     digest: bool,
-    /// Of what: the document as it is, or the normal form of each policy in it.
+    /// Of what: the document as it is, the normal form of each policy in it, or the projection of an object.
     #[arg(long, value_enum, default_value_t, value_name = "FORM")]
     of: Form,
+    /// The resource of the object for a projection, as in `apps/v1/deployments`, where its kind is not built in.
+    #[arg(long, value_name = "RESOURCE")]
+    resource: Option<String>,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -53,6 +59,8 @@ enum Form {
     Raw,
     /// The normal form of a Policy: the digest that its status and its attestations name.
     Policy,
+    /// The projection of an object that is attested now, as the digests of its parts: without what the server owns.
+    Projection,
 }
 
 /// The answer of `writ canonical`.
@@ -85,6 +93,7 @@ impl CanonicalCommand {
         let documents = manifest::read(&mut io.inputs, &self.file)?;
         let forms: Vec<_> = match self.of {
             Form::Raw => documents.iter().map(raw).collect(),
+            Form::Projection => documents.iter().map(|document| self.projection(document)).collect::<Result<_, _>>()?,
             Form::Policy => documents
                 .iter()
                 .filter(|document| document.kind() == (API_VERSION, "Policy"))
@@ -101,6 +110,38 @@ impl CanonicalCommand {
             Format::Text => bytes(&mut io.console, &forms),
         }
         Ok(Exit::Yes)
+    }
+}
+
+impl CanonicalCommand {
+    fn projection(&self, document: &Document) -> Result<CanonicalDocument, Failure> {
+        let fault = |what: String| Failure::new(format!("{}: {what}", document.place("")));
+        let kind = kind_of(&document.value);
+        let resource = match (&self.resource, kinds::known(&kind)) {
+            (Some(text), _) => kinds::parse_resource(text, &kind).map_err(fault)?,
+            (None, Some(known)) => known.of(&kind),
+            (None, None) => {
+                return Err(fault(format!(
+                    "the resource of kind `{}` is not known: name it with --resource",
+                    kind.kind
+                )));
+            }
+        };
+        let key = annotation_key(&resource.resource, &resource.group);
+        let status = projection::kinds::has_status(&resource.group, &resource.resource);
+        let projection = Plan::new(&kind, &key, status).project(&document.value);
+        let subtrees =
+            projection.subtrees.iter().map(|(name, digest)| (name.as_str(), Value::from(digest.to_string())));
+        let form = [
+            ("projection", Value::from(projection.id.to_string())),
+            ("subtrees", Value::Object(subtrees.collect::<Object<'_>>())),
+        ];
+        let form = encode(&Value::Object(form.into_iter().collect::<Object<'_>>()));
+        Ok(CanonicalDocument {
+            name: document.name().to_owned(),
+            digest: projection.digest,
+            canonical: String::from_utf8(form).unwrap_or_default(),
+        })
     }
 }
 

@@ -92,7 +92,7 @@ struct ClaimReport {
     /// By what a claim became completed: `Successor` (the change was stored), `Final` (a DELETE or CONNECT was
     /// allowed), `HistoryGone` or `ConversionWebhook` (it is not known, so the authority counts as used).
     #[serde(skip_serializing_if = "Option::is_none")]
-    settled: Option<&'static str>,
+    completed_by: Option<&'static str>,
     /// The policy version that decided, `<id>.<version>`.
     policy: String,
     /// The digest of its normal form.
@@ -123,7 +123,7 @@ impl Answer for ClaimsResult {
 
 impl From<Record> for ClaimReport {
     fn from(record: Record) -> Self {
-        let settled = match record.state {
+        let completed_by = match record.state {
             State::Completed(settled) => Some(match settled {
                 Settled::Successor => "Successor",
                 Settled::Final => "Final",
@@ -135,7 +135,7 @@ impl From<Record> for ClaimReport {
         Self {
             fingerprint: record.fingerprint,
             state: record.state.name(),
-            settled,
+            completed_by,
             policy: format!("{}.{}", record.policy.id, record.policy.version),
             policy_digest: record.policy.digest,
             operation: record.target.operation.to_string(),
@@ -240,7 +240,7 @@ impl ClaimsCommand {
 }
 
 fn show_one(console: &mut Console, claim: &ClaimReport) {
-    let settled = claim.settled.map(|settled| format!(" ({settled})")).unwrap_or_default();
+    let settled = claim.completed_by.map(|by| format!(" ({by})")).unwrap_or_default();
     console
         .put(paint(claim.state), format!("{}{settled}", claim.state))
         .put(Paint::Strong, format!("  {}", claim.fingerprint))

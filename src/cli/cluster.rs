@@ -91,7 +91,7 @@ pub(super) struct Served {
 
 impl ClusterArguments {
     pub(super) async fn connect(&self) -> anyhow::Result<Cluster> {
-        let config = self.config().await.context("there is no cluster to ask")?;
+        let config = self.config().await?;
         let namespace = self.namespace.clone().unwrap_or_else(|| config.default_namespace.clone());
         let client = Client::try_from(config).context("the cluster cannot be reached")?;
         Ok(Cluster { client, namespace })
@@ -100,12 +100,18 @@ impl ClusterArguments {
     async fn config(&self) -> anyhow::Result<Config> {
         let options = KubeConfigOptions { context: self.context.clone(), ..KubeConfigOptions::default() };
         if let Some(path) = &self.kubeconfig {
-            return Ok(Config::from_custom_kubeconfig(Kubeconfig::read_from(path)?, &options).await?);
+            let file = Kubeconfig::read_from(path).with_context(|| format!("`{}` cannot be used", path.display()))?;
+            return Ok(Config::from_custom_kubeconfig(file, &options).await?);
         }
-        if self.context.is_some() {
-            return Ok(Config::from_kubeconfig(&options).await?);
+        if let Some(context) = &self.context {
+            let missing = || format!("the context `{context}` of the kubeconfig cannot be used");
+            return Config::from_kubeconfig(&options).await.with_context(missing);
         }
-        Ok(Config::infer().await?)
+        // The reasons why neither is there would fill a screen.
+        let Ok(config) = Config::infer().await else {
+            bail!("there is no cluster to ask: give --kubeconfig FILE, or set KUBECONFIG to one that works");
+        };
+        Ok(config)
     }
 }
 

@@ -101,6 +101,13 @@ impl<'c> Judge<'c> {
             && Plan::new(&request.kind, &key, status).is_same(object, old)
     }
 
+    /// Whether any binding of a set may be about the request.
+    pub(super) fn concerns(&self, set: &PolicySet) -> bool {
+        let request = &self.case.request;
+        let as_it_is = !set.candidates(request, request.operation).is_empty();
+        as_it_is || is_plain_update(request) && !set.candidates(request, Operation::Delete).is_empty()
+    }
+
     /// What each binding of a set has to say, in the order of the set.
     pub(super) fn bindings<'s>(&self, set: &'s PolicySet) -> Vec<(&'s Bound, Standing)> {
         let candidates = set.candidates(&self.case.request, self.operation);
@@ -132,13 +139,14 @@ impl<'c> Judge<'c> {
         }
     }
 
+    /// Whether a policy is about the request.
+    pub(super) fn is_about(&self, policy: &Policy) -> bool {
+        policy.matches(&self.case.request, self.operation)
+    }
+
     /// What a policy by itself has to say.
     pub(super) fn policy(&self, policy: &Policy, params: &Value<'_>) -> Standing {
-        if policy.matches(&self.case.request, self.operation) {
-            self.decide(policy, params)
-        } else {
-            Standing::OtherRequest
-        }
+        if self.is_about(policy) { self.decide(policy, params) } else { Standing::OtherRequest }
     }
 
     fn decide(&self, policy: &Policy, params: &Value<'_>) -> Standing {

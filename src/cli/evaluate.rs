@@ -137,7 +137,11 @@ struct Alone {
 
 fn decide(case: &Case, policies: &Policies, alone: Option<&Alone>) -> Result<RequestReport, Failure> {
     let judge = Judge::new(case);
-    if judge.is_no_op() {
+    let concerned = match alone {
+        Some(Alone { policy, .. }) => judge.is_about(policy),
+        None => judge.concerns(&policies.set),
+    };
+    if concerned && judge.is_no_op() {
         return Ok(RequestReport::new(case, Overall::NoOp, Vec::new()));
     }
     if let Some(Alone { policy, params }) = alone {

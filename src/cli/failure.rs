@@ -62,6 +62,40 @@ impl Failure {
 /// Of the commands that only act and answer nothing.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
-        Self::new(format!("{error:#}"))
+        let mut message = String::new();
+        for cause in error.chain().map(ToString::to_string) {
+            // Many errors repeat their cause.
+            if message.contains(&cause) {
+                continue;
+            }
+            if !message.is_empty() {
+                message.push_str(": ");
+            }
+            message.push_str(&cause);
+        }
+        Self::new(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let error = anyhow::anyhow!("no such file").context("reading `a`: no such file").context("no cluster");
+        assert_eq!(Failure::from(error).to_string(), "no cluster: reading `a`: no such file");
+        let error = Err::<(), _>(anyhow::anyhow!("b")).context("a").unwrap_err();
+        assert_eq!(Failure::from(error).to_string(), "a: b");
+    }
+
+    #[test]
+    fn all_faults_are_kept_in_order() {
+        assert_eq!(Failure::all(Vec::new()), None);
+        let failure = Failure::all(vec!["a".to_owned(), "b".to_owned()]).unwrap().hint("c");
+        assert_eq!(failure.messages().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(failure.next(), Some("c"));
     }
 }

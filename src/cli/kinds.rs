@@ -28,6 +28,14 @@ pub(crate) struct SubresourceKind {
     pub(crate) namespaced: bool,
 }
 
+impl KnownKind {
+    /// The resource of objects of `kind`, in its version.
+    pub(crate) fn of(&self, kind: &GroupVersionKind) -> GroupVersionResource {
+        let (group, version) = (kind.group.clone(), kind.version.clone());
+        GroupVersionResource { group, version, resource: self.resource.to_owned() }
+    }
+}
+
 const NAMESPACED: bool = true;
 const CLUSTER: bool = false;
 

@@ -159,7 +159,7 @@ impl VerifyCommand {
     }
 
     #[cfg(not(feature = "cluster"))]
-    #[expect(clippy::unused_self, clippy::needless_pass_by_ref_mut, reason = "as in the build with a cluster")]
+    #[expect(clippy::unused_self, reason = "as in the build with a cluster")]
     fn named_subject(&self, kind: &str, name: &str, _: &mut Given) -> Result<Subject, Failure> {
         Err(Failure::new(format!("there is no file `{kind}/{name}`, and this build of writ knows no cluster"))
             .hint(format!("read it with `kubectl get {kind} {name} -o yaml | writ verify -`")))

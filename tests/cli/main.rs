@@ -11,6 +11,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests fail by panicking")]
 
 mod attested;
+#[cfg(feature = "cluster")]
+mod claims;
 mod run;
 mod schema;
 mod transcript;

@@ -156,10 +156,8 @@ impl Parts {
             let name = self.name.as_deref().unwrap_or_else(|| text_at(subject, &["metadata", "name"]));
             return Ok(if is_namespace { name.to_owned() } else { String::new() });
         }
-        if ![own, given, ""].contains(&of_object) || !of_object.is_empty() && ![given, ""].contains(&of_object) {
-            return Err(format!(
-                "the Namespace that is given is `{of_object}`, and the object stands in `{own}{given}`"
-            ));
+        if ![given, ""].contains(&of_object) {
+            return Err(format!("the Namespace that is given is `{of_object}`, and the namespace `{given}`"));
         }
         match (own, given) {
             ("", "") if target.namespaced == Some(true) => Ok(DEFAULT_NAMESPACE.to_owned()),

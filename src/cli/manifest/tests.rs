@@ -118,3 +118,56 @@ fn a_type_error_has_its_path() {
         assert!(found.starts_with(error), "{found}\n{error}");
     }
 }
+
+/// YAML as people and attackers write it: it is read or refused, and what is read has one canonical form.
+#[test]
+fn no_text_makes_the_reader_panic() {
+    use proptest::prelude::*;
+    let pieces = prop::sample::select(vec![
+        "a",
+        ": ",
+        "\n",
+        "- ",
+        "  ",
+        "{",
+        "}",
+        "[",
+        "]",
+        ",",
+        "\"",
+        "'",
+        "|",
+        ">",
+        "&x ",
+        "*x",
+        "!!int ",
+        "!x ",
+        "---\n",
+        "...\n",
+        "0644",
+        "1e400",
+        "-0",
+        ".inf",
+        "yes",
+        "~",
+        "<<",
+        "? ",
+        "#",
+        "%",
+        "\t",
+        "\u{feff}",
+        "\\ud800",
+        "é",
+        "18446744073709551616",
+    ]);
+    let text = prop::collection::vec(pieces, 0..24).prop_map(|pieces| pieces.concat());
+    let config = ProptestConfig { cases: 4_000, failure_persistence: None, ..ProptestConfig::default() };
+    proptest!(config, |(text in text)| {
+        if let Ok(documents) = parse("f", &text) {
+            for document in documents {
+                let bytes = encode(&document.value);
+                prop_assert_eq!(crate::canonical::parse(&bytes).map(Value::into_owned), Ok(document.value));
+            }
+        }
+    });
+}

@@ -2,9 +2,12 @@
 
 use super::TestResult;
 
+/// A case by its name, with its failures.
+type Case<'r> = (&'r str, Vec<String>);
+
 /// One suite for each file, and one for the digests.
 pub(super) fn write(result: &TestResult) -> String {
-    let mut files: Vec<(&str, Vec<(&str, Vec<String>)>)> = Vec::new();
+    let mut files: Vec<(&str, Vec<Case<'_>>)> = Vec::new();
     for case in &result.cases {
         let entry = (case.name.as_str(), case.failures.clone());
         match files.last_mut().filter(|(file, _)| *file == case.file) {
@@ -21,7 +24,7 @@ pub(super) fn write(result: &TestResult) -> String {
     xml + "</testsuites>\n"
 }
 
-fn suite(xml: &mut String, file: &str, cases: &[(&str, Vec<String>)]) {
+fn suite(xml: &mut String, file: &str, cases: &[Case<'_>]) {
     let failed = cases.iter().filter(|(_, failures)| !failures.is_empty()).count();
     let file = escape(file);
     xml.push_str(&format!("  <testsuite name=\"{file}\" tests=\"{}\" failures=\"{failed}\">\n", cases.len()));

@@ -178,15 +178,19 @@ impl Suite {
 
     fn run_one(&self, prepared: &Prepared, rules: &mut RuleCoverage) -> Result<Vec<String>, String> {
         let judge = Judge::new(&prepared.case);
-        if judge.is_no_op() {
-            return Ok(compare(&prepared.expect, &Found { outcome: Overall::NoOp.as_str(), decision: None }));
-        }
+        let no_op = Found { outcome: Overall::NoOp.as_str(), decision: None };
         if let Some(name) = &prepared.policy {
             let policy = self.policies.policy(name)?;
+            if judge.is_about(policy) && judge.is_no_op() {
+                return Ok(compare(&prepared.expect, &no_op));
+            }
             let params = read_params(&prepared.params, policy.params()).map_err(|errors| errors.join("; "))?;
             let standing = judge.policy(policy, &params);
             rules.count(policy, &standing);
             return Ok(compare(&prepared.expect, &found_alone(&standing)));
+        }
+        if judge.concerns(&self.policies.set) && judge.is_no_op() {
+            return Ok(compare(&prepared.expect, &no_op));
         }
         if let Some(binding) = judge.wants_namespace(&self.policies.set) {
             return Err(format!("binding `{binding}` selects namespaces by label: give the case a `namespaceObject`"));
