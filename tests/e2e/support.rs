@@ -1,6 +1,6 @@
 //! A running writ in front of a real API server, called by URL.
 
-use std::{ffi::OsString, fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fs, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -75,7 +75,7 @@ impl Rig {
     }
 
     fn start(cluster: Arc<Cluster>, source: &Source<'_>) -> Result<Self> {
-        let port = free_port()?;
+        let port = cluster.port()?;
         let folder = cluster.directory().join(format!("writ-{port}"));
         fs::create_dir_all(&folder)?;
         let now = SystemClock.now()?;
@@ -154,12 +154,11 @@ impl Rig {
 
     pub(crate) fn wait_ready(&self) -> Result<()> {
         wait_until("writ to be ready", SOON, || {
-            Ok(self
-                .client(false)
-                .and_then(|client| client.get("/readyz"))
-                .is_ok_and(|response| response.status == 200)
-                .then_some(()))
+            let response = self.client(false)?.get("/readyz")?;
+            ensure!(response.status == 200, "{}", String::from_utf8_lossy(&response.body));
+            Ok(Some(()))
         })
+        .inspect_err(|_| self.cluster.keep_logs())
     }
 
     /// Registers the webhooks by URL: each of them or not.
@@ -246,10 +245,6 @@ pub(crate) fn verified(object: &Value, key: &str) -> Result<Statement> {
     let keyring = Keyring::new([KeyringEntry::always(signer().public_key().clone())])?;
     let statement = Verifier::offline(&keyring).verify_compact(text)?;
     Ok((*statement).clone())
-}
-
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 pub(crate) fn base64(bytes: &[u8]) -> String {
