@@ -239,7 +239,7 @@ impl Start {
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
                 let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
-                let (store, id) = self.from_cluster(&client, &gate).await;
+                let (store, id) = self.wait_for_cluster(&client, &gate).await;
                 (world, store, id)
             }
         };
@@ -286,7 +286,7 @@ impl Start {
     }
 
     /// The store of claims and the id of the cluster, as soon as the API server gives them.
-    async fn from_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
+    async fn wait_for_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
         loop {
             match self.try_cluster(client).await {
                 Ok(found) => return found,
