@@ -9,7 +9,7 @@ use crate::{
     Programs,
     page::{Aim, Page, Section, number},
     process,
-    server::{Common, POLICY, Server, Source, idle_policies},
+    server::{Common, Server, Source, beside_idle},
     statistics::{median, milliseconds},
 };
 
@@ -40,7 +40,7 @@ const FIELDS: [&str; 5] = ["cpu_us_per_change", "changes_per_second", "mutate_p5
 pub(crate) fn measure(programs: &Programs, rounds: usize, page: &mut Page) -> Result<()> {
     let common = Common::new(programs)?;
     let floor = common.plain(&programs.floor, ANNOTATION)?;
-    let one = common.writ(programs, "writ", &Source::Files(POLICY))?;
+    let one = common.writ(programs, "writ", &Source::Files(&beside_idle(0)))?;
     one.until_ready(&common.authority)?;
     let idle = process::memory(one.pid())?.0;
     against_the_floor(programs, &common, rounds, [("floor", &floor), ("writ", &one)], idle, page)?;
@@ -135,7 +135,7 @@ fn many_policies(programs: &Programs, common: &Common, rounds: usize, page: &mut
     let mut servers = Vec::new();
     for count in [10, 10_000] {
         let name = format!("idle {count}");
-        let server = common.writ(programs, &name, &Source::Files(&(POLICY.to_owned() + &idle_policies(count))))?;
+        let server = common.writ(programs, &name, &Source::Files(&beside_idle(count)))?;
         server.until_ready(&common.authority)?;
         servers.push((name, server));
     }
@@ -168,7 +168,7 @@ fn many_policies(programs: &Programs, common: &Common, rounds: usize, page: &mut
 fn starts(programs: &Programs, common: &Common, page: &mut Page) -> Result<()> {
     let mut times = Vec::new();
     for number in 0..STARTS {
-        let server = common.writ(programs, &format!("start-{number}"), &Source::Files(POLICY))?;
+        let server = common.writ(programs, &format!("start-{number}"), &Source::Files(&beside_idle(0)))?;
         times.push(milliseconds(server.until_ready(&common.authority)?));
     }
     let size = std::fs::metadata(&programs.writ)?.len() as f64 / 1e6;

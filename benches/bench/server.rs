@@ -117,7 +117,9 @@ impl Common {
             Source::Files(policies) => {
                 let files = folder.join("policies");
                 fs::create_dir_all(&files)?;
-                fs::write(files.join("policies.yaml"), policies)?;
+                for (number, text) in policies.iter().enumerate() {
+                    fs::write(files.join(format!("policies-{number}.yaml")), text)?;
+                }
                 arguments.extend(["--standalone".into(), files.into(), "--cluster-id".into(), "bench".into()]);
                 arguments.push("--initialize-store".into());
             }
@@ -131,8 +133,8 @@ impl Common {
 
 /// Where a writ gets its policies from.
 pub(crate) enum Source<'s> {
-    /// YAML.
-    Files(&'s str),
+    /// YAML, each in a file of its own.
+    Files(&'s [String]),
     /// The API server of a kubeconfig.
     Cluster(&'s Path),
 }
@@ -168,12 +170,20 @@ spec:
   mode: Enforce
 "#;
 
-/// So many policies, each with a binding, about kinds that nobody asks for.
-pub(crate) fn idle_policies(count: usize) -> String {
-    let one = |number: usize| {
-        let (id, group) = (format!("idle-{number}"), format!("group-{number}.example.com"));
-        format!(
-            r#"---
+/// Documents of one file: a reader of YAML takes no more than some thousands.
+const IN_A_FILE: usize = 1000;
+
+/// The policy that is measured, and beside it so many with a binding each, about kinds that nobody asks for.
+pub(crate) fn beside_idle(count: usize) -> Vec<String> {
+    let numbers: Vec<usize> = (0..count).collect();
+    let idle = numbers.chunks(IN_A_FILE).map(|numbers| numbers.iter().map(|number| idle(*number)).collect());
+    std::iter::once(POLICY.to_owned()).chain(idle).collect()
+}
+
+fn idle(number: usize) -> String {
+    let (id, group) = (format!("idle-{number}"), format!("group-{number}.example.com"));
+    format!(
+        r#"---
 apiVersion: writ.dev/v1alpha1
 kind: Policy
 metadata: {{name: {id}.v1}}
@@ -191,7 +201,5 @@ kind: PolicyBinding
 metadata: {{name: {id}}}
 spec: {{policyRef: {{id: {id}, version: v1}}, mode: Enforce}}
 "#
-        )
-    };
-    (0..count).map(one).collect()
+    )
 }
