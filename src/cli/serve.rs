@@ -86,7 +86,8 @@ pub struct ServeCommand {
     /// Where claims are kept: `configmap` (default in a cluster) or `embedded:FILE` (default outside one).
     #[arg(long, env = "WRIT_STORE", value_name = "STORE")]
     store: Option<String>,
-    /// Make the embedded store if there is none. A lost store is then not noticed: only for the first start.
+    /// Make the embedded store, and the ledger of published versions beside it, if there is none. A lost one is then
+    /// not noticed: only for the first start.
     #[arg(long, env = "WRIT_INITIALIZE_STORE")]
     initialize_store: bool,
     /// A label key of namespaces that bindings may select by, because only trusted people can set it.
@@ -228,7 +229,9 @@ impl Start {
             Some(folder) => {
                 let now = SystemClock.now()?;
                 let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
-                let store = store::embedded(self.command.store.as_deref(), folder, self.command.initialize_store)?;
+                let place = store::place(self.command.store.as_deref(), folder)?;
+                files.pin(&store::ledger(&place, self.command.initialize_store)?).await?;
+                let store = store::embedded(&place, self.command.initialize_store, &metrics.claims)?;
                 let id = self
                     .command
                     .cluster_id
@@ -239,7 +242,7 @@ impl Start {
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
                 let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
-                let (store, id) = self.wait_for_cluster(&client, &gate).await;
+                let (store, id) = self.wait_for_cluster(&client, &gate, &metrics).await;
                 (world, store, id)
             }
         };
@@ -262,11 +265,12 @@ impl Start {
             evidence: self.evidence,
             signer: self.signer,
         });
-        runtime.check_store().await;
+        runtime.check_store().await?;
         let runtime = gate.set(runtime);
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
-            runtime.check_store().await;
+            // What only a new process mends ends this one.
+            runtime.check_store().await?;
         }
     }
 
@@ -286,9 +290,14 @@ impl Start {
     }
 
     /// The store of claims and the id of the cluster, as soon as the API server gives them.
-    async fn wait_for_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
+    async fn wait_for_cluster(
+        &self,
+        client: &kube::Client,
+        gate: &gate::Gate,
+        metrics: &Metrics,
+    ) -> (store::Opened, String) {
         loop {
-            match self.try_cluster(client).await {
+            match self.try_cluster(client, metrics).await {
                 Ok(found) => return found,
                 Err(error) => {
                     tracing::warn!(error = format!("{error:#}"), "not ready yet, trying again");
@@ -299,12 +308,14 @@ impl Start {
         }
     }
 
-    async fn try_cluster(&self, client: &kube::Client) -> anyhow::Result<(store::Opened, String)> {
+    async fn try_cluster(&self, client: &kube::Client, metrics: &Metrics) -> anyhow::Result<(store::Opened, String)> {
         let id = match &self.command.cluster_id {
             Some(id) => id.clone(),
             None => cluster::cluster_id(client).await?,
         };
-        let store = cluster::store(client, &self.command.namespace, self.keyring.clone(), &id).await?;
+        let namespace = &self.command.namespace;
+        let expected = cluster::pair(client, namespace, self.signer.key_id()).await?;
+        let store = cluster::store(client, namespace, expected, self.keyring.clone(), &id, &metrics.claims).await?;
         Ok((store, id))
     }
 }
