@@ -35,3 +35,8 @@ const WITH_STATUS: &[(&str, &[&str])] = &[
 pub fn has_status(group: &str, resource: &str) -> bool {
     WITH_STATUS.iter().any(|(own, resources)| *own == group && resources.contains(&resource))
 }
+
+/// All of them, as (API group, resource), in order.
+pub fn with_status() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WITH_STATUS.iter().flat_map(|(group, resources)| resources.iter().map(|resource| (*group, *resource)))
+}
