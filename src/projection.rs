@@ -5,13 +5,14 @@
 //! only if no user and no other webhook can use it to change what is stored; [`table`] says which, and a survey of a
 //! real API server regenerates it.
 
+mod derived;
 mod key;
 pub mod kinds;
 pub mod live;
 pub mod table;
 mod walk;
 
-use std::{collections::BTreeMap, fmt, io::Write, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Write, str::FromStr};
 
 pub use key::{KEY_PREFIX, annotation_key};
 
@@ -28,6 +29,7 @@ pub struct Plan {
     exclusions: Vec<&'static Exclusion>,
     own_key: String,
     status_owned: bool,
+    has_derived: bool,
 }
 
 /// The name of a projection: the table's version, whether `status` is left out, and which fields the server was left
@@ -59,9 +61,10 @@ impl Plan {
     /// `status_subresource` says whether the kind has one: only then the server, not the request, owns `status`.
     #[must_use]
     pub fn new(kind: &GroupVersionKind, own_key: &str, status_subresource: bool) -> Self {
-        let exclusions = table::TABLE.iter().filter(|exclusion| exclusion.applies_to(kind)).collect();
+        let of_kind = table::TABLE.iter().filter(|exclusion| exclusion.applies_to(kind));
+        let (derived, exclusions): (Vec<_>, Vec<_>) = of_kind.partition(|exclusion| exclusion.owned == Owned::Derived);
         let status_owned = status_subresource && !table::writes_status(kind);
-        Self { exclusions, own_key: own_key.to_owned(), status_owned }
+        Self { exclusions, own_key: own_key.to_owned(), status_owned, has_derived: !derived.is_empty() }
     }
 
     /// The id of this plan, with nothing left to the server.
@@ -77,6 +80,7 @@ impl Plan {
         for exclusion in &self.exclusions {
             if let Owned::WhenAbsent { bit, .. } = exclusion.owned
                 && walk::is_absent(object, exclusion.path)
+                && walk::holds(exclusion, object)
             {
                 absent |= 1 << bit;
             }
@@ -87,6 +91,7 @@ impl Plan {
     /// The projection of an object by the rules under which it was attested before.
     #[must_use]
     pub fn project_as(&self, object: &Value<'_>, id: ProjectionId) -> Projection {
+        let object = &*self.without_derived(object);
         let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
         let mut subtrees = BTreeMap::new();
         for (name, value) in object.as_object().into_iter().flat_map(canonical::Object::iter) {
@@ -119,7 +124,11 @@ impl Plan {
     #[must_use]
     pub fn differences(&self, attested: &Value<'_>, found: &Value<'_>, id: ProjectionId) -> Vec<String> {
         let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
-        walk.differences(attested, found)
+        walk.differences(&self.without_derived(attested), &self.without_derived(found))
+    }
+
+    fn without_derived<'v, 'a>(&self, object: &'v Value<'a>) -> Cow<'v, Value<'a>> {
+        if self.has_derived { derived::without(object) } else { Cow::Borrowed(object) }
     }
 }
 

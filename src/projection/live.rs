@@ -170,7 +170,13 @@ pub fn explain(
     let mut before = Object::default();
     let mut changes = Vec::new();
     for (name, part) in parts.iter() {
-        let alone = |part: Value<'static>| Value::Object([(name.to_owned(), part)].into_iter().collect::<Object<'_>>());
+        let alone = |part: Value<'static>| {
+            // What the server derives in one part, it derives from the metadata.
+            let metadata = parts.member("metadata").filter(|_| plan.has_derived).cloned().map(Value::into_owned);
+            let mut alone: Object<'_> = metadata.into_iter().map(|metadata| ("metadata", metadata)).collect();
+            alone.insert(name.to_owned(), part);
+            Value::Object(alone)
+        };
         let mut found = part.clone().into_owned();
         if now.subtrees.get(name).is_some_and(|digest| !is_attested(name, digest)) {
             let fits = |candidate: &Value<'_>| {

@@ -16,6 +16,19 @@ pub struct Exclusion {
     pub path: &'static [&'static str],
     /// In which way the server owns it.
     pub owned: Owned,
+    /// What has to hold of the object; all of it.
+    pub only: &'static [Condition],
+}
+
+/// A condition on the object itself. What it reads is covered by the digest, so nobody can bring it about afterwards.
+#[derive(Clone, Copy, Debug)]
+pub enum Condition {
+    /// The text at the path is one of these.
+    Is(&'static [&'static str], &'static [&'static str]),
+    /// There is something at the path.
+    Present(&'static [&'static str]),
+    /// There is nothing at the path.
+    Absent(&'static [&'static str]),
 }
 
 /// In which way the server owns a field.
@@ -33,6 +46,8 @@ pub enum Owned {
     },
     /// The server adds this element to the list.
     Element(&'static str),
+    /// The server adds what follows from other fields of the object (see [`super::derived`]); only that is left out.
+    Derived,
 }
 
 impl Exclusion {
@@ -50,12 +65,28 @@ pub fn writes_status(kind: &GroupVersionKind) -> bool {
 }
 
 const fn always(group: &'static str, kind: &'static str, path: &'static [&'static str]) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::Always }
+    Exclusion { group, kind, path, owned: Owned::Always, only: &[] }
 }
 
 const fn when_absent(group: &'static str, kind: &'static str, path: &'static [&'static str], bit: u8) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::WhenAbsent { bit, unless: None } }
+    Exclusion { group, kind, path, owned: Owned::WhenAbsent { bit, unless: None }, only: &[] }
 }
+
+const fn derived(kind: &'static str, path: &'static [&'static str]) -> Exclusion {
+    Exclusion { group: "", kind, path, owned: Owned::Derived, only: &[] }
+}
+
+const fn of_service(path: &'static [&'static str], only: &'static [Condition]) -> Exclusion {
+    Exclusion { group: "", kind: "Service", path, owned: Owned::Always, only }
+}
+
+const TYPE: &[&str] = &["spec", "type"];
+const EXTERNAL: &[Condition] = &[Condition::Is(TYPE, &["ExternalName"])];
+const WITHOUT_NODE_PORT: &[Condition] = &[Condition::Is(TYPE, &["ClusterIP", "ExternalName"])];
+const NOT_BALANCED: &[Condition] = &[Condition::Is(TYPE, &["ClusterIP", "NodePort", "ExternalName"])];
+const INTERNAL: &[Condition] =
+    &[Condition::Is(TYPE, &["ClusterIP", "ExternalName"]), Condition::Absent(&["spec", "externalIPs"])];
+const CLUSTER_WIDE: &[Condition] = &[Condition::Is(&["spec", "externalTrafficPolicy"], &["Cluster"])];
 
 /// The table. Bits are unique among the exclusions that apply to one kind.
 pub const TABLE: &[Exclusion] = &[
@@ -76,13 +107,94 @@ pub const TABLE: &[Exclusion] = &[
         kind: "Service",
         path: &["spec", "clusterIP"],
         owned: Owned::WhenAbsent { bit: 1, unless: Some("None") },
+        only: &[],
     },
     when_absent("", "Service", &["spec", "clusterIPs"], 2),
     when_absent("", "Service", &["spec", "ipFamilies"], 3),
     when_absent("", "Service", &["spec", "ipFamilyPolicy"], 4),
     when_absent("", "Service", &["spec", "ports", "[]", "nodePort"], 5),
     when_absent("", "Service", &["spec", "healthCheckNodePort"], 6),
-    Exclusion { group: "", kind: "Namespace", path: &["spec", "finalizers"], owned: Owned::Element("kubernetes") },
+    // Where a change of the type makes a field pointless, the server drops it, and refuses to store another value.
+    of_service(&["spec", "clusterIP"], EXTERNAL),
+    of_service(&["spec", "clusterIPs"], EXTERNAL),
+    of_service(&["spec", "ipFamilies"], EXTERNAL),
+    of_service(&["spec", "ipFamilyPolicy"], EXTERNAL),
+    of_service(&["spec", "ports", "[]", "nodePort"], WITHOUT_NODE_PORT),
+    of_service(&["spec", "allocateLoadBalancerNodePorts"], NOT_BALANCED),
+    of_service(&["spec", "loadBalancerClass"], NOT_BALANCED),
+    of_service(&["spec", "healthCheckNodePort"], NOT_BALANCED),
+    of_service(&["spec", "healthCheckNodePort"], CLUSTER_WIDE),
+    of_service(&["spec", "externalTrafficPolicy"], INTERNAL),
+    // References to secrets are cut down to the name.
+    always("", "ServiceAccount", &["secrets", "[]", "apiVersion"]),
+    always("", "ServiceAccount", &["secrets", "[]", "fieldPath"]),
+    always("", "ServiceAccount", &["secrets", "[]", "kind"]),
+    always("", "ServiceAccount", &["secrets", "[]", "namespace"]),
+    always("", "ServiceAccount", &["secrets", "[]", "resourceVersion"]),
+    always("", "ServiceAccount", &["secrets", "[]", "uid"]),
+    // Deprecated annotations and keys of labels are written out into the fields that they stand for.
+    derived("Pod", &["spec", "containers", "[]", "securityContext", "appArmorProfile"]),
+    derived("Pod", &["spec", "initContainers", "[]", "securityContext", "appArmorProfile"]),
+    derived("Pod", &["spec", "topologySpreadConstraints", "[]", "labelSelector", "matchExpressions"]),
+    derived(
+        "Pod",
+        &[
+            "spec",
+            "affinity",
+            "podAffinity",
+            "requiredDuringSchedulingIgnoredDuringExecution",
+            "[]",
+            "labelSelector",
+            "matchExpressions",
+        ],
+    ),
+    derived(
+        "Pod",
+        &[
+            "spec",
+            "affinity",
+            "podAffinity",
+            "preferredDuringSchedulingIgnoredDuringExecution",
+            "[]",
+            "podAffinityTerm",
+            "labelSelector",
+            "matchExpressions",
+        ],
+    ),
+    derived(
+        "Pod",
+        &[
+            "spec",
+            "affinity",
+            "podAntiAffinity",
+            "requiredDuringSchedulingIgnoredDuringExecution",
+            "[]",
+            "labelSelector",
+            "matchExpressions",
+        ],
+    ),
+    derived(
+        "Pod",
+        &[
+            "spec",
+            "affinity",
+            "podAntiAffinity",
+            "preferredDuringSchedulingIgnoredDuringExecution",
+            "[]",
+            "podAffinityTerm",
+            "labelSelector",
+            "matchExpressions",
+        ],
+    ),
+    Exclusion {
+        group: "",
+        kind: "Namespace",
+        path: &["spec", "finalizers"],
+        owned: Owned::Element("kubernetes"),
+        only: &[],
+    },
+    // The server writes the name there, however it came about.
+    always("", "Namespace", &["metadata", "labels", "kubernetes.io/metadata.name"]),
     always("apps", "DaemonSet", &["metadata", "annotations", "deprecated.daemonset.template.generation"]),
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "username"]),
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "uid"]),
@@ -94,7 +206,19 @@ pub const TABLE: &[Exclusion] = &[
     when_absent("batch", "Job", &["spec", "template", "metadata", "labels", "batch.kubernetes.io/controller-uid"], 3),
     when_absent("batch", "Job", &["spec", "template", "metadata", "labels", "job-name"], 4),
     when_absent("batch", "Job", &["spec", "template", "metadata", "labels", "batch.kubernetes.io/job-name"], 5),
-    // A claim's two data source fields are filled from each other.
-    when_absent("", "PersistentVolumeClaim", &["spec", "dataSource"], 1),
-    when_absent("", "PersistentVolumeClaim", &["spec", "dataSourceRef"], 2),
+    // A claim's two data source fields are filled from each other; where there is neither, nobody may add one.
+    Exclusion {
+        group: "",
+        kind: "PersistentVolumeClaim",
+        path: &["spec", "dataSource"],
+        owned: Owned::WhenAbsent { bit: 1, unless: None },
+        only: &[Condition::Present(&["spec", "dataSourceRef"])],
+    },
+    Exclusion {
+        group: "",
+        kind: "PersistentVolumeClaim",
+        path: &["spec", "dataSourceRef"],
+        owned: Owned::WhenAbsent { bit: 2, unless: None },
+        only: &[Condition::Present(&["spec", "dataSource"])],
+    },
 ];

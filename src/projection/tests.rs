@@ -113,7 +113,113 @@ const CASES: &[(&str, &str, &str, &str, bool)] = &[
         r#"{"spec":{"template":{"metadata":{"labels":{"other":"1"}}}}}"#,
         false,
     ),
+    // Neither of a claim's sources: nobody may add one. One of them: the server fills in the other.
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"a":1}}"#,
+        r#"{"spec":{"a":1,"dataSource":{"name":"s"},"dataSourceRef":{"name":"s"}}}"#,
+        false,
+    ),
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"dataSource":{"name":"s"}}}"#,
+        r#"{"spec":{"dataSource":{"name":"s"},"dataSourceRef":{"name":"s"}}}"#,
+        true,
+    ),
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"dataSource":{"name":"s"}}}"#,
+        r#"{"spec":{"dataSource":{"name":"t"},"dataSourceRef":{"name":"t"}}}"#,
+        false,
+    ),
+    // Fields that another type of Service makes pointless.
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"ClusterIP","externalTrafficPolicy":"Local","healthCheckNodePort":3,"ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":2,"port":80}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"ClusterIP","externalIPs":["1.2.3.4"],"externalTrafficPolicy":"Local"}}"#,
+        r#"{"spec":{"type":"ClusterIP","externalIPs":["1.2.3.4"],"externalTrafficPolicy":"Cluster"}}"#,
+        false,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "ServiceAccount",
+        r#"{"secrets":[{"kind":"Secret","name":"a","namespace":"n"}]}"#,
+        r#"{"secrets":[{"name":"a"}]}"#,
+        true,
+    ),
+    ("", "ServiceAccount", r#"{"secrets":[{"name":"a"}]}"#, r#"{"secrets":[{"name":"b"}]}"#, false),
+    // A profile that an annotation says, and another one.
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Localhost","localhostProfile":"p"}}},{"name":"d"}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Unconfined"}}},{"name":"d"}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c"},{"name":"d","securityContext":{"appArmorProfile":{"type":"Localhost","localhostProfile":"p"}}}]}}"#,
+        false,
+    ),
+    // Selectors with the keys of labels written out, and with others.
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"In","values":["1"]}]},"matchLabelKeys":["h"]}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"NotIn","values":["1"]}]},"matchLabelKeys":["h"]}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"In","values":["2"]}]},"matchLabelKeys":["h"]}]}}"#,
+        false,
+    ),
 ];
+
+const ARMOURED: &str = r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c"},{"name":"d"}]}}"#;
+const KEYED: &str = r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{},"matchLabelKeys":["h"]}]}}"#;
 
 #[test]
 fn leaves_out_what_the_server_owns_and_nothing_else() {

@@ -25,7 +25,8 @@ fn walk(path: &mut Path, a: &Value, b: &Value, found: &mut BTreeSet<Path>) {
             path.pop();
         }
         (Value::Object(_), Value::Object(_) | Value::Null) | (Value::Null, Value::Object(_)) => {
-            let keys = |value: &Value| value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect::<Vec<_>>();
+            let keys =
+                |value: &Value| value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect::<Vec<_>>();
             let keys: BTreeSet<String> = keys(a).into_iter().chain(keys(b)).collect();
             if keys.is_empty() {
                 found.insert(path.clone());

@@ -6,8 +6,8 @@ use anyhow::Result;
 use serde_json::{Value, json};
 
 use super::api::{Api, Sample};
-use crate::{hostile::Hostile, support::SOON};
 use crate::harness::wait_until;
+use crate::{hostile::Hostile, support::SOON};
 
 /// The value that the recorder writes where writ writes an attestation.
 const MARK: &str = "survey";
