@@ -14,6 +14,14 @@ mod support;
 
 #[path = "drift/api.rs"]
 mod api;
+#[path = "drift/attacks.rs"]
+mod attacks;
+#[path = "drift/copies.rs"]
+mod copies;
+#[path = "drift/excluded.rs"]
+mod excluded;
+#[path = "drift/front.rs"]
+mod front;
 #[path = "drift/paths.rs"]
 mod paths;
 #[path = "drift/recorder.rs"]

@@ -119,13 +119,18 @@ pub(crate) struct Api<'c> {
 impl<'c> Api<'c> {
     /// The client, and the two namespaces with what a pod needs in them.
     pub(crate) fn new(cluster: &'c Cluster) -> Result<Self> {
-        let api = Self { client: cluster.client() };
+        let api = Self::of(cluster);
         for namespace in [NAMESPACE, OTHER_NAMESPACE] {
             api.send("POST", "/api/v1/namespaces", &json!({"metadata": {"name": namespace}}))?.ok()?;
             let accounts = format!("/api/v1/namespaces/{namespace}/serviceaccounts");
             api.send("POST", &accounts, &json!({"metadata": {"name": "default"}}))?.ok()?;
         }
         Ok(api)
+    }
+
+    /// The client alone.
+    pub(crate) fn of(cluster: &'c Cluster) -> Self {
+        Self { client: cluster.client() }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
@@ -144,6 +149,11 @@ impl<'c> Api<'c> {
 
     pub(crate) fn create_in(&self, namespace: &str, sample: &Sample, object: &Value) -> Result<Answer> {
         self.send("POST", &sample.path(namespace), object)
+    }
+
+    /// Whether an object has only fields that its kind knows; nothing is stored.
+    pub(crate) fn create_strictly(&self, sample: &Sample, object: &Value) -> Result<Answer> {
+        self.send("POST", &format!("{}?dryRun=All&fieldValidation=Strict", sample.path(NAMESPACE)), object)
     }
 
     pub(crate) fn get(&self, sample: &Sample, name: &str) -> Result<Answer> {

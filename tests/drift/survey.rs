@@ -12,6 +12,8 @@ use writ::{
 
 use super::{
     api::{Answer, Api, Sample, samples},
+    attacks::metadata,
+    front::NEVER_SHOWN,
     paths::{self, Path},
     recorder::Recorder,
     variants::{definitions, variants},
@@ -20,16 +22,6 @@ use crate::{
     harness::{Cluster, Options, wait_until},
     support::SOON,
 };
-
-/// The API server shows these to no webhook: one that refuses everything could not be removed.
-const NEVER_SHOWN: &[&str] = &[
-    "MutatingAdmissionPolicy",
-    "MutatingAdmissionPolicyBinding",
-    "MutatingWebhookConfiguration",
-    "ValidatingAdmissionPolicy",
-    "ValidatingAdmissionPolicyBinding",
-    "ValidatingWebhookConfiguration",
-];
 
 /// A finalizer that keeps an object terminating.
 const KEEP: &str = "example.com/keep";
@@ -159,7 +151,14 @@ impl Survey<'_> {
         if let Some(object) = self.note(sample, "CREATE with generateName", answer)? {
             api.remove(sample, object["metadata"]["name"].as_str().context("a name")?)?;
         }
-        Ok(())
+        self.recorder.take(sample);
+        let mut given = sample.create.clone();
+        for (path, value) in metadata().into_iter().filter(|(path, _)| path[1] != "resourceVersion") {
+            given["metadata"][path[1]] = value;
+        }
+        let answer = api.create(sample, &given)?;
+        self.accepted(sample, "CREATE with the server's metadata", answer)?;
+        api.remove(sample, name)
     }
 
     /// A PUT of what is stored, with a label changed.

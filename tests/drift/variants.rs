@@ -106,6 +106,13 @@ pub(crate) fn variants() -> Vec<Variant> {
             "v1",
             "persistentvolumeclaims",
             "PersistentVolumeClaim",
+            named("unsourced", claim(json!({}))),
+            &[label.clone()],
+        ),
+        variant(
+            "v1",
+            "persistentvolumeclaims",
+            "PersistentVolumeClaim",
             named("from", claim(json!({"dataSource": snapshot}))),
             &[label.clone()],
         ),
