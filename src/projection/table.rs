@@ -95,7 +95,6 @@ pub const TABLE: &[Exclusion] = &[
     always("*", "*", &["metadata", "creationTimestamp"]),
     always("*", "*", &["metadata", "generation"]),
     always("*", "*", &["metadata", "resourceVersion"]),
-    always("*", "*", &["metadata", "selfLink"]),
     always("*", "*", &["metadata", "deletionTimestamp"]),
     always("*", "*", &["metadata", "deletionGracePeriodSeconds"]),
     // A named residual: who applied which field, not what is stored.

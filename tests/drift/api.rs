@@ -54,6 +54,11 @@ impl Sample {
         GroupVersionKind { group: self.group.clone(), version: self.version.clone(), kind: self.kind.clone() }
     }
 
+    /// Group, version and resource.
+    pub(crate) fn gvr(&self) -> (String, String, String) {
+        (self.group.clone(), self.version.clone(), self.resource.clone())
+    }
+
     /// The annotation of its attestation.
     pub(crate) fn key(&self) -> String {
         annotation_key(&self.resource, &self.group)

@@ -23,7 +23,6 @@ pub(crate) fn metadata() -> Values {
         (&["metadata", "creationTimestamp"], json!("2001-01-01T00:00:00Z")),
         (&["metadata", "generation"], json!(4242)),
         (&["metadata", "resourceVersion"], json!("1")),
-        (&["metadata", "selfLink"], json!("/hostile")),
         (&["metadata", "deletionTimestamp"], json!("2031-01-01T00:00:00Z")),
         (&["metadata", "deletionGracePeriodSeconds"], json!(77)),
     ]

@@ -43,6 +43,7 @@ struct Field<'f> {
     attack: Arc<Mutex<Attack>>,
     stored: BTreeMap<String, Vec<String>>,
     attacked: BTreeSet<String>,
+    failures: Vec<String>,
 }
 
 #[test]
@@ -53,16 +54,18 @@ fn t11_what_is_left_out_cannot_be_used() -> Result<()> {
     let hostile = Hostile::start(move |request| shared.lock().map_or(json!([]), |attack| attack.patch(request)))?;
     rig.apply(&hostile.configuration("zzz-hostile", &["*"], "Never"))?;
     let api = Api::new(&rig.cluster)?;
-    let mut field = Field { api, attack, stored: BTreeMap::new(), attacked: BTreeSet::new() };
+    let mut field = Field { api, attack, stored: BTreeMap::new(), attacked: BTreeSet::new(), failures: Vec::new() };
     field.wait()?;
-    for sample in shown_samples()? {
-        field.metadata(&sample).with_context(|| sample.label())?;
+    for sample in shown_samples(&field.api)? {
+        let mut done = field.metadata(&sample);
         if kinds::has_status(&sample.group, &sample.resource) && sample.kind != "Node" {
-            field.status(&sample).with_context(|| sample.label())?;
+            done = done.and(field.status(&sample));
         }
+        field.failed(&sample.label(), done)?;
     }
     for step in attacks() {
-        field.step(&step).with_context(|| format!("{} {}", step.sample.label(), step.what))?;
+        let done = field.step(&step);
+        field.failed(&format!("{} {}", step.sample.label(), step.what), done)?;
     }
     field.judge()
 }
@@ -110,6 +113,15 @@ impl Field<'_> {
             let answer = self.api.send("POST", path, &json!({"metadata": {"name": "probe"}}))?;
             Ok((answer.status == 403 && answer.message().contains("/data")).then_some(()))
         })
+    }
+
+    /// Takes down that an attack could not be made, and clears the field for the next.
+    fn failed(&mut self, what: &str, done: Result<()>) -> Result<()> {
+        self.arm("", &[]);
+        if let Err(error) = done {
+            self.failures.push(format!("{what}: {error:#}"));
+        }
+        Ok(())
     }
 
     fn arm(&mut self, resource: &str, values: &[(&[&str], Value)]) {
@@ -235,7 +247,7 @@ impl Field<'_> {
 
     fn judge(self) -> Result<()> {
         let residuals: BTreeMap<&str, &str> = RESIDUALS.iter().copied().collect();
-        let mut wrong = Vec::new();
+        let mut wrong = self.failures;
         for (label, where_) in &self.stored {
             if !residuals.contains_key(label.as_str()) {
                 wrong.push(format!("{label} can be used: {}", where_.join("; ")));

@@ -75,10 +75,11 @@ pub(crate) fn everywhere() -> Result<Rig> {
     Ok(rig)
 }
 
-/// One version of each kind that webhooks are shown.
-pub(crate) fn shown_samples() -> Result<Vec<Sample>> {
+/// One version of each served kind that webhooks are shown.
+pub(crate) fn shown_samples(api: &Api<'_>) -> Result<Vec<Sample>> {
+    let served = api.served()?;
     let mut shown: Vec<Sample> = Vec::new();
-    for sample in samples()? {
+    for sample in samples()?.into_iter().filter(|sample| served.contains_key(&sample.gvr())) {
         let known = shown.iter().any(|other| (&other.group, &other.kind) == (&sample.group, &sample.kind));
         if !known && !NEVER_SHOWN.contains(&sample.kind.as_str()) {
             shown.push(sample);
