@@ -30,6 +30,7 @@ pub struct Plan {
     own_key: String,
     status_owned: bool,
     has_derived: bool,
+    creating: bool,
 }
 
 /// The name of a projection: the table's version, whether `status` is left out, and which fields the server was left
@@ -64,7 +65,19 @@ impl Plan {
         let of_kind = table::TABLE.iter().filter(|exclusion| exclusion.applies_to(kind));
         let (derived, exclusions): (Vec<_>, Vec<_>) = of_kind.partition(|exclusion| exclusion.owned == Owned::Derived);
         let status_owned = status_subresource && !table::writes_status(kind);
-        Self { exclusions, own_key: own_key.to_owned(), status_owned, has_derived: !derived.is_empty() }
+        Self {
+            exclusions,
+            own_key: own_key.to_owned(),
+            status_owned,
+            has_derived: !derived.is_empty(),
+            creating: false,
+        }
+    }
+
+    /// The same for a request that creates an object, or not: the server owns less of what does not exist yet.
+    #[must_use]
+    pub fn creating(self, creating: bool) -> Self {
+        Self { creating, ..self }
     }
 
     /// The id of this plan, with nothing left to the server.
@@ -80,7 +93,7 @@ impl Plan {
         for exclusion in &self.exclusions {
             if let Owned::WhenAbsent { bit, .. } = exclusion.owned
                 && walk::is_absent(object, exclusion.path)
-                && walk::holds(exclusion, object)
+                && walk::holds(exclusion, object, self.creating)
             {
                 absent |= 1 << bit;
             }
@@ -92,7 +105,7 @@ impl Plan {
     #[must_use]
     pub fn project_as(&self, object: &Value<'_>, id: ProjectionId) -> Projection {
         let object = &*self.without_derived(object);
-        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
+        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id, creating: self.creating };
         let mut subtrees = BTreeMap::new();
         for (name, value) in object.as_object().into_iter().flat_map(canonical::Object::iter) {
             if name == "status" && id.status_owned {
@@ -123,7 +136,7 @@ impl Plan {
     /// JSON pointers (RFC 6901) to what differs between two states of one object, at most 16, in document order.
     #[must_use]
     pub fn differences(&self, attested: &Value<'_>, found: &Value<'_>, id: ProjectionId) -> Vec<String> {
-        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
+        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id, creating: self.creating };
         walk.differences(&self.without_derived(attested), &self.without_derived(found))
     }
 

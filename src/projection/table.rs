@@ -16,13 +16,17 @@ pub struct Exclusion {
     pub path: &'static [&'static str],
     /// In which way the server owns it.
     pub owned: Owned,
-    /// What has to hold of the object; all of it.
+    /// What has to hold; all of it.
     pub only: &'static [Condition],
+    /// Kinds, as (API group, kind), to which it does not apply.
+    pub except: &'static [(&'static str, &'static str)],
 }
 
-/// A condition on the object itself. What it reads is covered by the digest, so nobody can bring it about afterwards.
+/// A condition on a request. What it reads is bound by the attestation, so nobody can bring it about afterwards.
 #[derive(Clone, Copy, Debug)]
 pub enum Condition {
+    /// The request changes an object that exists.
+    Changing,
     /// The text at the path is one of these.
     Is(&'static [&'static str], &'static [&'static str]),
     /// There is something at the path.
@@ -54,7 +58,9 @@ impl Exclusion {
     /// Whether the path is left out of objects of `kind`.
     #[must_use]
     pub fn applies_to(&self, kind: &GroupVersionKind) -> bool {
-        (self.group == "*" || self.group == kind.group) && (self.kind == "*" || self.kind == kind.kind)
+        (self.group == "*" || self.group == kind.group)
+            && (self.kind == "*" || self.kind == kind.kind)
+            && !self.except.contains(&(kind.group.as_str(), kind.kind.as_str()))
     }
 }
 
@@ -65,20 +71,69 @@ pub fn writes_status(kind: &GroupVersionKind) -> bool {
 }
 
 const fn always(group: &'static str, kind: &'static str, path: &'static [&'static str]) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::Always, only: &[] }
+    Exclusion { group, kind, path, owned: Owned::Always, only: &[], except: &[] }
 }
 
 const fn when_absent(group: &'static str, kind: &'static str, path: &'static [&'static str], bit: u8) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::WhenAbsent { bit, unless: None }, only: &[] }
+    Exclusion { group, kind, path, owned: Owned::WhenAbsent { bit, unless: None }, only: &[], except: &[] }
+}
+
+const fn on_change(group: &'static str, kind: &'static str, path: &'static [&'static str]) -> Exclusion {
+    Exclusion { group, kind, path, owned: Owned::Always, only: &[Condition::Changing], except: &[] }
 }
 
 const fn derived(kind: &'static str, path: &'static [&'static str]) -> Exclusion {
-    Exclusion { group: "", kind, path, owned: Owned::Derived, only: &[] }
+    Exclusion { group: "", kind, path, owned: Owned::Derived, only: &[], except: &[] }
 }
 
 const fn of_service(path: &'static [&'static str], only: &'static [Condition]) -> Exclusion {
-    Exclusion { group: "", kind: "Service", path, owned: Owned::Always, only }
+    Exclusion { group: "", kind: "Service", path, owned: Owned::Always, only, except: &[] }
 }
+
+const GENERATION: &[&str] = &["metadata", "generation"];
+const TEMPLATE_GENERATION: &[&str] = &["metadata", "annotations", "deprecated.daemonset.template.generation"];
+
+/// The kinds whose generation the server does not count: what a creation says is stored.
+const NOT_COUNTED: &[(&str, &str)] = &[
+    ("", "ConfigMap"),
+    ("", "Endpoints"),
+    ("", "Event"),
+    ("", "LimitRange"),
+    ("", "Namespace"),
+    ("", "Node"),
+    ("", "PersistentVolume"),
+    ("", "PersistentVolumeClaim"),
+    ("", "ResourceQuota"),
+    ("", "Secret"),
+    ("", "Service"),
+    ("", "ServiceAccount"),
+    ("apiregistration.k8s.io", "APIService"),
+    ("apps", "ControllerRevision"),
+    ("certificates.k8s.io", "CertificateSigningRequest"),
+    ("certificates.k8s.io", "ClusterTrustBundle"),
+    ("certificates.k8s.io", "PodCertificateRequest"),
+    ("coordination.k8s.io", "Lease"),
+    ("coordination.k8s.io", "LeaseCandidate"),
+    ("events.k8s.io", "Event"),
+    ("internal.apiserver.k8s.io", "StorageVersion"),
+    ("networking.k8s.io", "IPAddress"),
+    ("networking.k8s.io", "ServiceCIDR"),
+    ("node.k8s.io", "RuntimeClass"),
+    ("rbac.authorization.k8s.io", "ClusterRole"),
+    ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+    ("rbac.authorization.k8s.io", "Role"),
+    ("rbac.authorization.k8s.io", "RoleBinding"),
+    ("resource.k8s.io", "ResourceClaim"),
+    ("resource.k8s.io", "ResourceClaimTemplate"),
+    ("resource.k8s.io", "ResourcePoolStatusRequest"),
+    ("storage.k8s.io", "CSIDriver"),
+    ("storage.k8s.io", "CSINode"),
+    ("storage.k8s.io", "CSIStorageCapacity"),
+    ("storage.k8s.io", "StorageClass"),
+    ("storage.k8s.io", "VolumeAttachment"),
+    ("storage.k8s.io", "VolumeAttributesClass"),
+    ("storagemigration.k8s.io", "StorageVersionMigration"),
+];
 
 const TYPE: &[&str] = &["spec", "type"];
 const EXTERNAL: &[Condition] = &[Condition::Is(TYPE, &["ExternalName"])];
@@ -93,10 +148,12 @@ pub const TABLE: &[Exclusion] = &[
     // rest.BeforeCreate and rest.BeforeUpdate overwrite these for every kind.
     always("*", "*", &["metadata", "uid"]),
     always("*", "*", &["metadata", "creationTimestamp"]),
-    always("*", "*", &["metadata", "generation"]),
+    Exclusion { group: "*", kind: "*", path: GENERATION, owned: Owned::Always, only: &[], except: NOT_COUNTED },
+    on_change("*", "*", GENERATION),
     always("*", "*", &["metadata", "resourceVersion"]),
-    always("*", "*", &["metadata", "deletionTimestamp"]),
-    always("*", "*", &["metadata", "deletionGracePeriodSeconds"]),
+    // Of an object that does not exist yet, the server takes these as a webhook wrote them.
+    on_change("*", "*", &["metadata", "deletionTimestamp"]),
+    on_change("*", "*", &["metadata", "deletionGracePeriodSeconds"]),
     // A named residual: who applied which field, not what is stored.
     always("*", "*", &["metadata", "managedFields"]),
     // A generated name is bound by its prefix instead.
@@ -107,6 +164,7 @@ pub const TABLE: &[Exclusion] = &[
         path: &["spec", "clusterIP"],
         owned: Owned::WhenAbsent { bit: 1, unless: Some("None") },
         only: &[],
+        except: &[],
     },
     when_absent("", "Service", &["spec", "clusterIPs"], 2),
     when_absent("", "Service", &["spec", "ipFamilies"], 3),
@@ -191,10 +249,19 @@ pub const TABLE: &[Exclusion] = &[
         path: &["spec", "finalizers"],
         owned: Owned::Element("kubernetes"),
         only: &[],
+        except: &[],
     },
     // The server writes the name there, however it came about.
     always("", "Namespace", &["metadata", "labels", "kubernetes.io/metadata.name"]),
-    always("apps", "DaemonSet", &["metadata", "annotations", "deprecated.daemonset.template.generation"]),
+    on_change("apps", "DaemonSet", TEMPLATE_GENERATION),
+    Exclusion {
+        group: "apps",
+        kind: "DaemonSet",
+        path: TEMPLATE_GENERATION,
+        owned: Owned::Always,
+        only: &[Condition::Is(TEMPLATE_GENERATION, &["1"])],
+        except: &[],
+    },
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "username"]),
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "uid"]),
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "groups"]),
@@ -212,6 +279,7 @@ pub const TABLE: &[Exclusion] = &[
         path: &["spec", "dataSource"],
         owned: Owned::WhenAbsent { bit: 1, unless: None },
         only: &[Condition::Present(&["spec", "dataSourceRef"])],
+        except: &[],
     },
     Exclusion {
         group: "",
@@ -219,5 +287,6 @@ pub const TABLE: &[Exclusion] = &[
         path: &["spec", "dataSourceRef"],
         owned: Owned::WhenAbsent { bit: 2, unless: None },
         only: &[Condition::Present(&["spec", "dataSource"])],
+        except: &[],
     },
 ];

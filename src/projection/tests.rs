@@ -233,6 +233,41 @@ fn leaves_out_what_the_server_owns_and_nothing_else() {
     }
 }
 
+/// (group, kind, attested, admitted, same in a creation?): all are the same in a change.
+const OF_NEW_OBJECTS: &[(&str, &str, &str, &str, bool)] = &[
+    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"generation":1}}"#, true),
+    ("", "ConfigMap", r#"{"metadata":{}}"#, r#"{"metadata":{"generation":1}}"#, false),
+    ("e.x", "Thing", r#"{"metadata":{"generation":7}}"#, r#"{"metadata":{"generation":1}}"#, true),
+    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"deletionTimestamp":"t"}}"#, false),
+    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"deletionGracePeriodSeconds":0}}"#, false),
+    (
+        "apps",
+        "DaemonSet",
+        r#"{"metadata":{}}"#,
+        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"1"}}}"#,
+        true,
+    ),
+    (
+        "apps",
+        "DaemonSet",
+        r#"{"metadata":{}}"#,
+        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"7"}}}"#,
+        false,
+    ),
+];
+
+#[test]
+fn the_server_owns_less_of_an_object_that_does_not_exist_yet() {
+    for (group, name, attested, admitted, same) in OF_NEW_OBJECTS {
+        for (creating, same) in [(true, *same), (false, true)] {
+            let plan = Plan::new(&kind(group, name), KEY, true).creating(creating);
+            let before = plan.project(&json(attested));
+            let after = plan.project_as(&json(admitted), before.id);
+            assert_eq!(before.digest == after.digest, same, "{name}, creating {creating}: {attested} -> {admitted}");
+        }
+    }
+}
+
 #[test]
 fn status_counts_without_its_subresource() {
     let (a, b) = (json(r#"{"status":{"x":1}}"#), json(r#"{"status":{"x":2}}"#));

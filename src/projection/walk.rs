@@ -13,6 +13,7 @@ pub(super) struct Walk<'p> {
     pub(super) exclusions: &'p [&'static Exclusion],
     pub(super) own_key: &'p str,
     pub(super) id: ProjectionId,
+    pub(super) creating: bool,
 }
 
 /// What becomes of the value at one path.
@@ -90,7 +91,7 @@ impl Walk<'_> {
             return Fate::Drop;
         }
         let of_path = self.exclusions.iter().filter(|exclusion| exclusion.path == path);
-        for exclusion in of_path.filter(|exclusion| holds(exclusion, root)) {
+        for exclusion in of_path.filter(|exclusion| holds(exclusion, root, self.creating)) {
             match exclusion.owned {
                 Owned::Always => return Fate::Drop,
                 Owned::Element(element) => return Fate::DropElement(element),
@@ -194,9 +195,10 @@ fn without<'a>(value: &Value<'a>, element: &str) -> Value<'a> {
     if kept.is_empty() { Value::Null } else { Value::Array(kept) }
 }
 
-/// Whether the conditions of an exclusion hold of an object.
-pub(super) fn holds(exclusion: &Exclusion, root: &Value<'_>) -> bool {
+/// Whether the conditions of an exclusion hold of an object that is created or changed.
+pub(super) fn holds(exclusion: &Exclusion, root: &Value<'_>, creating: bool) -> bool {
     exclusion.only.iter().all(|condition| match condition {
+        Condition::Changing => !creating,
         Condition::Is(path, words) => root.at(path).and_then(Value::as_str).is_some_and(|text| words.contains(&text)),
         Condition::Present(path) => !is_absent(root, path),
         Condition::Absent(path) => is_absent(root, path),

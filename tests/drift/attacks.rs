@@ -46,7 +46,7 @@ pub(crate) fn status_of(kind: &str) -> Value {
         "ResourceQuota" => json!({"hard": {"pods": "4242"}, "used": {"pods": "4242"}}),
         "Ingress" | "Service" => balanced,
         "CustomResourceDefinition" => {
-            json!({"storedVersions": ["hostile"], "acceptedNames": {"plural": "hostile", "kind": "Hostile"}, "conditions": null})
+            json!({"storedVersions": ["hostile"], "acceptedNames": {"plural": "hostile", "kind": "Hostile"}})
         }
         "HorizontalPodAutoscaler" => json!({"currentReplicas": 4242, "desiredReplicas": 4242}),
         "CronJob" => json!({"lastScheduleTime": "2001-01-01T00:00:00Z"}),
@@ -58,6 +58,7 @@ pub(crate) fn status_of(kind: &str) -> Value {
             json!({"currentHealthy": 4242, "desiredHealthy": 4242, "disruptionsAllowed": 4242, "expectedPods": 4242})
         }
         "ResourceClaim" => json!({"reservedFor": [{"resource": "pods", "name": "hostile", "uid": "hostile"}]}),
+        "CSINode" => json!({"storageHealth": [{"name": "hostile"}]}),
         "StorageVersion" => json!({"commonEncodingVersion": "hostile"}),
         "VolumeAttachment" => json!({"attached": true}),
         "StorageVersionMigration" => json!({"resourceVersion": "4242"}),
@@ -267,24 +268,29 @@ pub(crate) fn attacks() -> Vec<Step> {
         create("with another selector", named("affine"), vec![(AVERSE_WEIGHTED, other)]),
         create(
             "with another finalizer",
-            named("bare"),
+            named("bare-namespace"),
             vec![(&["spec", "finalizers"], json!(["example.com/hostile"]))],
         ),
         update(
             "with another finalizer",
-            named("bare"),
+            named("bare-namespace"),
             label.clone(),
             vec![(&["spec", "finalizers"], json!(["example.com/hostile"]))],
         ),
-        update("without its finalizer", named("bare"), label.clone(), vec![(&["spec", "finalizers"], json!([]))]),
+        update(
+            "without its finalizer",
+            named("bare-namespace"),
+            label.clone(),
+            vec![(&["spec", "finalizers"], json!([]))],
+        ),
         create(
             "with another name as label",
-            named("bare"),
+            named("bare-namespace"),
             vec![(&["metadata", "labels", "kubernetes.io/metadata.name"], json!("kube-system"))],
         ),
         update(
             "with another name as label",
-            named("bare"),
+            named("bare-namespace"),
             label.clone(),
             vec![(&["metadata", "labels", "kubernetes.io/metadata.name"], json!("kube-system"))],
         ),

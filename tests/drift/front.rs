@@ -41,8 +41,8 @@ pub(crate) const NEVER_SHOWN: &[&str] = &[
     "ValidatingWebhookConfiguration",
 ];
 
-/// Writ, called for every kind. Its mutating webhook is called once a request, and not for objects that bring an
-/// attestation along: these go to the gate as they are.
+/// Writ, called for every kind. Its mutating webhook is called once a request, and not for new objects that bring
+/// an attestation along: these go to the gate as they are.
 pub(crate) fn everywhere() -> Result<Rig> {
     let options = Options::default().api_server_args(&["--runtime-config=api/all=true"]);
     let rig = Rig::standalone(options, POLICIES)?;
@@ -55,7 +55,7 @@ pub(crate) fn everywhere() -> Result<Rig> {
         webhook["timeoutSeconds"] = json!(20);
         if resource.starts_with("mutating") {
             webhook["reinvocationPolicy"] = json!("Never");
-            let bare = "!has(object.metadata.annotations) || !object.metadata.annotations.exists(key, key.startsWith('attestation.writ.dev/'))";
+            let bare = "request.operation == 'UPDATE' || !has(object.metadata.annotations) || !object.metadata.annotations.exists(key, key.startsWith('attestation.writ.dev/'))";
             webhook["matchConditions"] = json!([{"name": "bare", "expression": bare}]);
         }
         client.send("PUT", &path, &configuration)?.ok()?;

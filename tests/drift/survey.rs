@@ -237,7 +237,7 @@ impl Survey<'_> {
         let (signed, checked) = (pair.signed.to_string(), pair.checked.to_string());
         let signed = canonical::parse(signed.as_bytes())?;
         let checked = canonical::parse(checked.as_bytes())?;
-        let plan = plan(sample);
+        let plan = plan(sample).creating(operation.starts_with("CREATE") || operation.ends_with("(create)"));
         let attested = plan.project(&signed);
         let named = |pointer: &str| {
             REFUSED.iter().any(|(label, _)| {

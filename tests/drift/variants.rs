@@ -173,7 +173,7 @@ pub(crate) fn variants() -> Vec<Variant> {
             ),
             &[image("registry.example/app:2")],
         ),
-        variant("v1", "namespaces", "Namespace", json!({"metadata": {"name": "bare"}}), &[label.clone()]),
+        variant("v1", "namespaces", "Namespace", json!({"metadata": {"name": "bare-namespace"}}), &[label.clone()]),
         pod(
             "spread",
             keyed.clone(),
