@@ -259,7 +259,7 @@ pub const TABLE: &[Exclusion] = &[
         kind: "DaemonSet",
         path: TEMPLATE_GENERATION,
         owned: Owned::Always,
-        only: &[Condition::Is(TEMPLATE_GENERATION, &["1"])],
+        only: &[Condition::Is(TEMPLATE_GENERATION, &["0", "1"])],
         except: &[],
     },
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "username"]),

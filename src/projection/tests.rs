@@ -243,7 +243,7 @@ const OF_NEW_OBJECTS: &[(&str, &str, &str, &str, bool)] = &[
     (
         "apps",
         "DaemonSet",
-        r#"{"metadata":{}}"#,
+        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"0"}}}"#,
         r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"1"}}}"#,
         true,
     ),

@@ -187,7 +187,9 @@ impl<'c> Api<'c> {
     /// Removes an object that may have finalizers, and waits until it is gone.
     pub(crate) fn remove(&self, sample: &Sample, name: &str) -> Result<()> {
         wait_until(&format!("{} {name} to be gone", sample.label()), Duration::from_secs(20), || {
-            if self.delete(sample, name)?.status == 404 {
+            let gone = || -> Result<bool> { Ok(self.get(sample, name)?.status == 404) };
+            self.delete(sample, name)?;
+            if gone()? {
                 return Ok(Some(()));
             }
             self.merge(sample, name, &json!({"metadata": {"finalizers": null}}))?;
@@ -195,7 +197,7 @@ impl<'c> Api<'c> {
                 let bare = json!({"metadata": {"name": name}, "spec": {"finalizers": []}});
                 self.send("PUT", &format!("/api/v1/namespaces/{name}/finalize"), &bare)?;
             }
-            Ok((self.get(sample, name)?.status == 404).then_some(()))
+            Ok(gone()?.then_some(()))
         })
     }
 

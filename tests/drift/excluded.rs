@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 use writ::projection::{kinds, table};
 
@@ -237,7 +237,6 @@ impl Field<'_> {
             self.api.create(sample, &sample.create)?
         };
         self.arm("", &[]);
-        println!("{} {}: {} {}", sample.kind, step.what, answer.status, answer.message());
         if answer.status < 300 {
             if let Some(given) = answer.body["metadata"]["name"].as_str() {
                 given.clone_into(&mut name);
