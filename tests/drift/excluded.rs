@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use writ::projection::{kinds, table};
 
 use super::{
-    api::{Api, Sample},
+    api::{Answer, Api, Sample},
     attacks::{Step, attacks, metadata, status_of},
     front::{everywhere, shown_samples},
     paths,
@@ -36,6 +36,7 @@ const RESIDUALS: &[(&str, &str)] = &[
 struct Attack {
     resource: String,
     values: Vec<(Vec<String>, Value)>,
+    hits: usize,
 }
 
 struct Field<'f> {
@@ -51,7 +52,7 @@ fn t11_what_is_left_out_cannot_be_used() -> Result<()> {
     let rig = everywhere()?;
     let attack = Arc::new(Mutex::new(Attack::default()));
     let shared = Arc::clone(&attack);
-    let hostile = Hostile::start(move |request| shared.lock().map_or(json!([]), |attack| attack.patch(request)))?;
+    let hostile = Hostile::start(move |request| shared.lock().map_or(json!([]), |mut attack| attack.patch(request)))?;
     rig.apply(&hostile.configuration("zzz-hostile", &["*"], "Never"))?;
     let api = Api::new(&rig.cluster)?;
     let mut field = Field { api, attack, stored: BTreeMap::new(), attacked: BTreeSet::new(), failures: Vec::new() };
@@ -72,10 +73,11 @@ fn t11_what_is_left_out_cannot_be_used() -> Result<()> {
 
 impl Attack {
     /// The patch for one request: whole fields of the top level, since a patch makes no parents.
-    fn patch(&self, request: &Value) -> Value {
+    fn patch(&mut self, request: &Value) -> Value {
         if request["resource"]["resource"] != self.resource.as_str() || !request["subResource"].is_null() {
             return json!([]);
         }
+        self.hits += 1;
         let mut object = request["object"].clone();
         let mut tops = BTreeSet::new();
         for (path, value) in &self.values {
@@ -124,11 +126,19 @@ impl Field<'_> {
         Ok(())
     }
 
+    /// The answer to an attack, which the hostile webhook has to have taken part in.
+    fn hit(&self, answer: Result<Answer>) -> Result<Answer> {
+        let hits = self.attack.lock().map_or(0, |attack| attack.hits);
+        let answer = answer?;
+        ensure!(hits > 0, "the hostile webhook was not called: {} {}", answer.status, answer.message());
+        Ok(answer)
+    }
+
     fn arm(&mut self, resource: &str, values: &[(&[&str], Value)]) {
         let values =
             values.iter().map(|(path, value)| (path.iter().map(|key| (*key).to_owned()).collect(), value.clone()));
         if let Ok(mut attack) = self.attack.lock() {
-            *attack = Attack { resource: resource.to_owned(), values: values.collect() };
+            *attack = Attack { resource: resource.to_owned(), values: values.collect(), hits: 0 };
         }
     }
 
@@ -153,7 +163,7 @@ impl Field<'_> {
     fn metadata(&mut self, sample: &Sample) -> Result<()> {
         let all = metadata();
         self.arm(&sample.resource, &all);
-        let answer = self.api.create(sample, &sample.create)?;
+        let answer = self.hit(self.api.create(sample, &sample.create))?;
         if answer.status < 300 {
             self.note(sample, "CREATE", &answer.body, &all);
             self.arm("", &[]);
@@ -161,7 +171,7 @@ impl Field<'_> {
         } else {
             for one in &all {
                 self.arm(&sample.resource, std::slice::from_ref(one));
-                let answer = self.api.create(sample, &sample.create)?;
+                let answer = self.hit(self.api.create(sample, &sample.create))?;
                 self.attack_of(sample, one.0);
                 if answer.status < 300 {
                     self.note(sample, "CREATE", &answer.body, std::slice::from_ref(one));
@@ -175,7 +185,7 @@ impl Field<'_> {
         for (index, one) in all.iter().enumerate() {
             self.arm(&sample.resource, std::slice::from_ref(one));
             let patch = json!({"metadata": {"labels": {"hostile": index.to_string()}}});
-            let answer = self.api.merge(sample, sample.name(), &patch)?;
+            let answer = self.hit(self.api.merge(sample, sample.name(), &patch))?;
             if answer.status < 300 {
                 self.note(sample, "UPDATE", &answer.body, std::slice::from_ref(one));
             }
@@ -194,7 +204,7 @@ impl Field<'_> {
         let strict = self.api.create_strictly(sample, &object)?;
         ensure!(strict.status < 300, "the hostile status is not one: {}", strict.message());
         self.arm(&sample.resource, values);
-        let created = self.api.create(sample, &sample.create)?;
+        let created = self.hit(self.api.create(sample, &sample.create))?;
         let mut stored = vec![("CREATE", created)];
         self.arm("", &[]);
         if stored[0].1.status >= 300 {
@@ -203,7 +213,7 @@ impl Field<'_> {
         self.arm(&sample.resource, values);
         stored.push((
             "UPDATE",
-            self.api.merge(sample, sample.name(), &json!({"metadata": {"labels": {"hostile": "s"}}}))?,
+            self.hit(self.api.merge(sample, sample.name(), &json!({"metadata": {"labels": {"hostile": "s"}}})))?,
         ));
         self.arm("", &[]);
         for (operation, answer) in stored.into_iter().filter(|(_, answer)| answer.status < 300) {
@@ -231,10 +241,10 @@ impl Field<'_> {
         let answer = if let Some(patch) = &step.update {
             self.api.create(sample, &sample.create)?.ok()?;
             self.arm(&sample.resource, &values);
-            self.api.merge(sample, &name, patch)?
+            self.hit(self.api.merge(sample, &name, patch))?
         } else {
             self.arm(&sample.resource, &values);
-            self.api.create(sample, &sample.create)?
+            self.hit(self.api.create(sample, &sample.create))?
         };
         self.arm("", &[]);
         if answer.status < 300 {
