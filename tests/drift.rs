@@ -1,6 +1,7 @@
 //! The projection against a real API server: what the server changes by itself is left out and nothing else (threat
 //! 10), nobody can use what is left out (threat 11), and what is kept ties an attestation to one object (1 and 2).
 #![cfg(feature = "cluster")]
+#![allow(clippy::indexing_slicing, clippy::expect_used, clippy::panic, reason = "a test may fail so")]
 
 #[path = "harness/harness.rs"]
 mod harness;

@@ -37,7 +37,8 @@ fn pod(name: &str, metadata: Value, spec: Value) -> Variant {
 pub(crate) fn variants() -> Vec<Variant> {
     let ports = json!([{"port": 80}]);
     let typed = |name: &str| json!({"spec": {"type": name}});
-    let label = json!({"metadata": {"labels": {"more": "1"}}});
+    let labelled = [json!({"metadata": {"labels": {"more": "1"}}})];
+    let label = labelled[0].clone();
     let image = |name: &str| json!({"spec": {"template": {"spec": {"containers": [{"name": "c", "image": name}]}}}});
     let template = |labels: Value| json!({"metadata": {"labels": labels}, "spec": {"restartPolicy": "Never", "containers": [{"name": "c", "image": "registry.example/app:1"}]}});
     let claim = |source: Value| {
@@ -62,7 +63,7 @@ pub(crate) fn variants() -> Vec<Variant> {
             json!({"type": "LoadBalancer", "loadBalancerClass": "example.com/lb", "ports": ports}),
             &[typed("ClusterIP")],
         ),
-        service("headless", json!({"clusterIP": "None", "ports": ports}), &[label.clone()]),
+        service("headless", json!({"clusterIP": "None", "ports": ports}), &labelled),
         service(
             "local",
             json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local", "ports": ports}),
@@ -87,7 +88,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 json!({"spec": {"type": "ExternalName", "externalName": "b.example"}}),
             ],
         ),
-        service("dual", json!({"ipFamilyPolicy": "PreferDualStack", "ports": ports}), &[label.clone()]),
+        service("dual", json!({"ipFamilyPolicy": "PreferDualStack", "ports": ports}), &labelled),
         variant(
             "batch/v1",
             "jobs",
@@ -100,28 +101,28 @@ pub(crate) fn variants() -> Vec<Variant> {
             "jobs",
             "Job",
             named("bare", json!({"spec": {"template": template(Value::Null)}})),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "v1",
             "persistentvolumeclaims",
             "PersistentVolumeClaim",
             named("unsourced", claim(json!({}))),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "v1",
             "persistentvolumeclaims",
             "PersistentVolumeClaim",
             named("from", claim(json!({"dataSource": snapshot}))),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "v1",
             "persistentvolumeclaims",
             "PersistentVolumeClaim",
             named("from-ref", claim(json!({"dataSourceRef": snapshot}))),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "v1",
@@ -131,7 +132,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 "with-secrets",
                 json!({"secrets": [{"kind": "Secret", "name": "a", "namespace": "survey", "uid": "u", "apiVersion": "v1", "fieldPath": "x", "resourceVersion": "1"}]}),
             ),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "v1",
@@ -141,7 +142,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 "unsorted",
                 json!({"subsets": [{"addresses": [{"ip": "10.1.0.9"}, {"ip": "10.1.0.1"}], "ports": [{"name": "b", "port": 2}, {"name": "a", "port": 1}]}, {"addresses": [{"ip": "10.1.0.1"}], "ports": [{"name": "c", "port": 3}]}]}),
             ),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "rbac.authorization.k8s.io/v1",
@@ -151,7 +152,7 @@ pub(crate) fn variants() -> Vec<Variant> {
                 "aggregated",
                 json!({"aggregationRule": {"clusterRoleSelectors": [selector]}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}]}),
             ),
-            &[label.clone()],
+            &labelled,
         ),
         variant(
             "apps/v1",
@@ -173,7 +174,7 @@ pub(crate) fn variants() -> Vec<Variant> {
             ),
             &[image("registry.example/app:2")],
         ),
-        variant("v1", "namespaces", "Namespace", json!({"metadata": {"name": "bare-namespace"}}), &[label.clone()]),
+        variant("v1", "namespaces", "Namespace", json!({"metadata": {"name": "bare-namespace"}}), &labelled),
         pod(
             "spread",
             keyed.clone(),
