@@ -235,23 +235,41 @@ fn leaves_out_what_the_server_owns_and_nothing_else() {
 
 /// (group, kind, attested, admitted, same in a creation?): all are the same in a change.
 const OF_NEW_OBJECTS: &[(&str, &str, &str, &str, bool)] = &[
-    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"generation":1}}"#, true),
-    ("", "ConfigMap", r#"{"metadata":{}}"#, r#"{"metadata":{"generation":1}}"#, false),
-    ("e.x", "Thing", r#"{"metadata":{"generation":7}}"#, r#"{"metadata":{"generation":1}}"#, true),
-    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"deletionTimestamp":"t"}}"#, false),
-    ("apps", "Deployment", r#"{"metadata":{}}"#, r#"{"metadata":{"deletionGracePeriodSeconds":0}}"#, false),
+    ("apps", "Deployment", r#"{"metadata":{"name":"a"}}"#, r#"{"metadata":{"name":"a","generation":1}}"#, true),
+    ("", "ConfigMap", r#"{"metadata":{"name":"a"}}"#, r#"{"metadata":{"name":"a","generation":1}}"#, false),
+    (
+        "e.x",
+        "Thing",
+        r#"{"metadata":{"name":"a","generation":7}}"#,
+        r#"{"metadata":{"name":"a","generation":1}}"#,
+        true,
+    ),
+    (
+        "apps",
+        "Deployment",
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","deletionTimestamp":"t"}}"#,
+        false,
+    ),
+    (
+        "apps",
+        "Deployment",
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","deletionGracePeriodSeconds":0}}"#,
+        false,
+    ),
     (
         "apps",
         "DaemonSet",
-        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"0"}}}"#,
-        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"1"}}}"#,
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"0"}}}"#,
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"1"}}}"#,
         true,
     ),
     (
         "apps",
         "DaemonSet",
-        r#"{"metadata":{}}"#,
-        r#"{"metadata":{"annotations":{"deprecated.daemonset.template.generation":"7"}}}"#,
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"7"}}}"#,
         false,
     ),
 ];
