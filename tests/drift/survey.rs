@@ -199,6 +199,9 @@ impl Survey<'_> {
             if self.note(sample, &format!("{operation}: {what}"), answer)?.is_none() {
                 let known = ["must be specified for an update", "immutable", "forbidden", "may not change", "Required"];
                 ensure!(known.iter().any(|word| message.contains(word)), "{operation} ({what}): {message}");
+                if message.contains("must be specified for an update") {
+                    return Ok(());
+                }
             }
         }
         Ok(())
