@@ -1,10 +1,12 @@
+//! What an attestation of a case says, and what one on it must say.
+
 use std::collections::BTreeMap;
 
 use super::{Runtime, VALIDITY, gather::Case, judge::Judged};
 use crate::{
     admission::{GroupVersionResource, Operation},
     attest::{self, Predicate, Statement, SubtreeTag},
-    canonical::Value,
+    decide::text_at,
     projection::{Projection, ProjectionId},
     verify::Expected,
 };
@@ -125,9 +127,4 @@ fn resource(resource: &GroupVersionResource) -> attest::Resource {
         version: resource.version.clone(),
         resource: resource.resource.clone(),
     }
-}
-
-/// The string at a path; empty where there is none.
-pub(super) fn text_at<'v>(value: Option<&'v Value<'_>>, path: &[&str]) -> &'v str {
-    value.and_then(|value| value.at(path)).and_then(Value::as_str).unwrap_or_default()
 }
