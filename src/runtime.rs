@@ -184,3 +184,6 @@ impl Runtime {
         node_lease || self.exempt_namespaces.iter().any(|namespace| *namespace == request.namespace)
     }
 }
+
+#[cfg(test)]
+mod tests;

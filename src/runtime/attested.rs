@@ -1,17 +1,12 @@
 //! Whether the attestation on an object is about this very request, object and decision.
 
-use super::{
-    Refusal, Runtime,
-    attestation::{self},
-    gather::Case,
-    judge::Judged,
-};
+use super::{Refusal, Runtime, attestation, gather::Case, judge::Judged};
 use crate::{
     api::Reason,
     attest::Statement,
     canonical,
     projection::{Projection, ProjectionId},
-    verify::{Verified, check_binding, check_object},
+    verify::{Mismatch, Verified, check_binding, check_object},
 };
 
 impl Runtime {
@@ -31,12 +26,7 @@ impl Runtime {
         let id: ProjectionId = statement.predicate.projection.parse().map_err(unknown)?;
         let object = case.object.as_ref().ok_or_else(missing)?;
         let projection = case.plan.project_as(object, id);
-        check_binding(statement, &attestation::expected(self, case, id)).map_err(|mismatch| {
-            let message = format!(
-                "the attestation on the object is not for this request: {mismatch}; send the request again without it"
-            );
-            Refusal::new(Reason::of_word(mismatch.reason()), message)
-        })?;
+        check_binding(statement, &attestation::expected(self, case, id)).map_err(not_this_request)?;
         check_object(statement, &projection.digest, &attestation::tags(&projection))
             .map_err(|changed| self.object_changed(case, statement, &projection, &changed.to_string()))?;
         self.same_decision(case, judged, statement)
@@ -96,4 +86,10 @@ pub(super) fn missing() -> Refusal {
         Reason::AttestationMissing,
         "the object carries no attestation: writ's mutating webhook did not see this request; see whether its configuration is installed",
     )
+}
+
+fn not_this_request(mismatch: Mismatch) -> Refusal {
+    let message =
+        format!("the attestation on the object is not for this request: {mismatch}; send the request again without it");
+    Refusal::new(Reason::of_word(mismatch.reason()), message)
 }

@@ -131,7 +131,7 @@ impl Runtime {
 
 /// Where nothing is decided, our annotation is as it is stored.
 fn untouched(case: &Case<'_>) -> Result<(), Refusal> {
-    if case.object.is_none() || case.operation == Operation::Delete || case.attestation() == case.old_attestation() {
+    if case.operation == Operation::Delete || case.attestation() == case.old_attestation() {
         return Ok(());
     }
     let message = format!("the annotation `{}` belongs to writ: leave it out of the request", case.key);
