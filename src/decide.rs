@@ -97,8 +97,8 @@ impl<'c> Change<'c> {
     /// Whether it is an update that changes nothing that an attestation covers.
     #[must_use]
     pub fn changes_nothing(&self, plan: &Plan) -> bool {
+        // One that lets a deleting object go changes its finalizers, which are covered.
         is_plain_update(self.request)
-            && self.operation == Operation::Update
             && self.object.zip(self.old).is_some_and(|(object, old)| plan.is_same(object, old))
     }
 

@@ -73,6 +73,14 @@ async fn a_line_says_what_was_decided() {
     let line = told.lines.last().unwrap();
     assert_eq!((&line["outcome"], &line["decisions"][0]["outcome"]), (&json!("Exempt"), &json!("Exempt")));
 
+    // So is a refusal where nothing governs.
+    let nobody = |given: &mut Given| given.bound[0].1 = "subjects: {users: [somebody]}".to_owned();
+    let forged = |_: &mut Given, request: &mut Json| {
+        request["object"]["metadata"]["annotations"][super::rig::KEY] = json!("forged");
+    };
+    let told = through(create, nobody, forged).await;
+    assert_eq!(told.lines.last().unwrap()["reason"], "ReservedForWrit");
+
     // In shadow a denial is recorded as what it would have been.
     let told = through(frozen, |given| given.bound[0].1 = "mode: Audit".to_owned(), |_, _| ()).await;
     let line = told.lines.last().unwrap();
