@@ -37,6 +37,10 @@ test: setup ## Run every test: unit, command line, real API server, real node, c
 test-pods: setup image ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
 	@cargo test --locked --test chart_pods --test e2e_node
 
+.PHONY: mutants
+mutants: ## Take away or turn round each check of the gate; a named test must catch every one
+	@cargo run --quiet --locked --example mutants
+
 .PHONY: check fmt clippy docs deny
 check: fmt clippy docs deny test ## Everything that a change has to pass: format, lints, documentation, dependencies, tests
 
