@@ -4,6 +4,8 @@
 //! that keeps its type, and after which some decision, refusal or claim is another. Digests do not count: they differ
 //! with any change.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test that fails stops here")]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write as _,

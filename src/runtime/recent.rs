@@ -14,8 +14,11 @@ const MAX_BYTES: usize = 4 << 20;
 /// but words.
 #[derive(Default)]
 pub(super) struct Recent {
-    objects: Mutex<(VecDeque<(ExecutionId, Vec<u8>)>, usize)>,
+    objects: Mutex<Objects>,
 }
+
+/// The objects, and their bytes together.
+type Objects = (VecDeque<(ExecutionId, Vec<u8>)>, usize);
 
 impl Recent {
     pub(super) fn keep(&self, id: ExecutionId, object: &[u8]) {

@@ -155,7 +155,7 @@ fn build(root: &Path, tree: &Path) -> Result<PathBuf, String> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let programs = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut tests = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from));
+    let mut tests = programs.filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from));
     tests.next().ok_or_else(|| "cargo named no test program".to_owned())
 }
 

@@ -49,8 +49,8 @@ pub(crate) fn instrument(src: &Path) -> Result<BTreeMap<&'static str, String>, V
     for (file, (text, mut sites)) in files {
         // The outer before the inner.
         sites.sort_by_key(|site| (site.place.start, std::cmp::Reverse(site.place.end)));
-        for pair in sites.windows(2) {
-            let (first, second) = (&pair[0].place, &pair[1].place);
+        for (first, second) in sites.iter().zip(sites.iter().skip(1)) {
+            let (first, second) = (&first.place, &second.place);
             if second.start < first.end && second.end > first.end {
                 wrong.push(format!("{file}: `{}` and `{}` overlap", &text[first.clone()], &text[second.clone()]));
             }

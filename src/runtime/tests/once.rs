@@ -98,7 +98,7 @@ async fn once_wants_one_named_object() {
     }
     let unsupported = "named objects and main resources only";
     let row = |request, reason| {
-        let says = if reason == "" { "" } else { unsupported };
+        let says = if reason.is_empty() { "" } else { unsupported };
         Row { request, first: ticket, later: |_, _| (), reason, says }
     };
     hold(&[
