@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::{Runtime, VALIDITY, gather::Case, judge::Judged};
 use crate::{
-    admission::{GroupVersionResource, Operation},
     attest::{self, Predicate, Statement, SubtreeTag},
     decide::text_at,
     projection::{Projection, ProjectionId},
@@ -31,14 +30,10 @@ pub(super) fn statement(
             issued_at: case.call.now,
             admit_before: case.call.now.plus(VALIDITY),
             dry_run: request.dry_run,
-            operation: operation(case.operation),
-            resource: resource(&request.resource),
-            request_resource: resource(request.request_resource.as_ref().unwrap_or(&request.resource)),
-            kind: attest::Kind {
-                group: request.kind.group.clone(),
-                version: request.kind.version.clone(),
-                kind: request.kind.kind.clone(),
-            },
+            operation: case.operation,
+            resource: request.resource.clone(),
+            request_resource: request.request_resource.as_ref().unwrap_or(&request.resource).clone(),
+            kind: request.kind.clone(),
             sub_resource: request.sub_resource.to_string(),
             namespace: request.namespace.to_string(),
             name: if name.is_empty() { generated() } else { attest::ObjectName::Given(name.to_owned()) },
@@ -61,14 +56,10 @@ pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, attested: ProjectionI
         cluster_id: runtime.cluster_id.clone(),
         store_id: runtime.store_id.clone(),
         user: user(case),
-        operation: operation(case.operation),
-        resource: resource(&request.resource),
-        request_resource: resource(request.request_resource.as_ref().unwrap_or(&request.resource)),
-        kind: attest::Kind {
-            group: request.kind.group.clone(),
-            version: request.kind.version.clone(),
-            kind: request.kind.kind.clone(),
-        },
+        operation: case.operation,
+        resource: request.resource.clone(),
+        request_resource: request.request_resource.as_ref().unwrap_or(&request.resource).clone(),
+        kind: request.kind.clone(),
         sub_resource: request.sub_resource.to_string(),
         namespace: request.namespace.to_string(),
         name: if request.name.is_empty() {
@@ -110,21 +101,4 @@ fn old_object(case: &Case<'_>) -> Option<attest::OldObject> {
         resource_version: text_at(Some(old), &["metadata", "resourceVersion"]).to_owned(),
         digest: case.plan.project_as(old, case.plan.id()).digest,
     })
-}
-
-fn operation(operation: Operation) -> attest::Operation {
-    match operation {
-        Operation::Create => attest::Operation::Create,
-        Operation::Update => attest::Operation::Update,
-        Operation::Delete => attest::Operation::Delete,
-        Operation::Connect => attest::Operation::Connect,
-    }
-}
-
-fn resource(resource: &GroupVersionResource) -> attest::Resource {
-    attest::Resource {
-        group: resource.group.clone(),
-        version: resource.version.clone(),
-        resource: resource.resource.clone(),
-    }
 }

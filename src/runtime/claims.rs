@@ -93,12 +93,7 @@ pub(super) fn target(case: &Case<'_>) -> Result<replay::record::Target, Refusal>
         ),
     });
     Ok(replay::record::Target {
-        operation: match case.operation {
-            Operation::Create => replay::record::Operation::Create,
-            Operation::Update => replay::record::Operation::Update,
-            Operation::Delete => replay::record::Operation::Delete,
-            Operation::Connect => replay::record::Operation::Connect,
-        },
+        operation: case.operation,
         resource: replay::record::Resource {
             group: request.resource.group.clone(),
             version: request.resource.version.clone(),

@@ -97,7 +97,7 @@ async fn once_wants_one_named_object() {
         request
     }
     let unsupported = "named objects and main resources only";
-    let row = |request, reason| {
+    let row = |request, reason: &'static str| {
         let says = if reason.is_empty() { "" } else { unsupported };
         Row { request, first: ticket, later: |_, _| (), reason, says }
     };
