@@ -50,7 +50,7 @@ FUZZ_SECONDS ?= 60
 fuzz: ## Fuzz each parser for FUZZ_SECONDS: by libFuzzer where nightly and cargo-fuzz are installed, else by the stable driver
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
 	  for target in $$(cargo +nightly fuzz list); do \
-	    echo "== $$target"; cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384; done; \
+	    echo "== $$target"; mkdir -p target/fuzz/$$target; cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384; done; \
 	else WRIT_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test fuzz -- --nocapture; fi
 
 .PHONY: check fmt clippy docs deny
