@@ -37,6 +37,22 @@ test: setup ## Run every test: unit, command line, real API server, real node, c
 test-pods: setup image ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
 	@cargo test --locked --test chart_pods --test e2e_node
 
+.PHONY: mutants
+mutants: ## Take away or turn round each check of the gate; a named test must catch every one
+	@cargo run --quiet --locked --example mutants
+
+.PHONY: fuzz-smoke fuzz
+fuzz-smoke: ## Fuzz each parser for a second, on the stable toolchain (part of `make test`)
+	@cargo test --locked --quiet --test fuzz -- --nocapture
+
+# libFuzzer sees what an input reaches; the driver of the tests only mutates, and takes every machine.
+FUZZ_SECONDS ?= 60
+fuzz: ## Fuzz each parser for FUZZ_SECONDS: by libFuzzer where nightly and cargo-fuzz are installed, else by the stable driver
+	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
+	  for target in $$(cargo +nightly fuzz list); do \
+	    echo "== $$target"; mkdir -p target/fuzz/$$target; cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384; done; \
+	else WRIT_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test fuzz -- --nocapture; fi
+
 .PHONY: check fmt clippy docs deny
 check: fmt clippy docs deny test ## Everything that a change has to pass: format, lints, documentation, dependencies, tests
 

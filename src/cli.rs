@@ -129,6 +129,14 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
 }
 
+/// Compiles the policies and bindings of a manifest, YAML or JSON, as every offline command reads them.
+///
+/// # Errors
+/// The text is no manifest, or everything that is wrong with them, each with its place.
+pub fn read_policies(text: &str) -> Result<crate::policy_set::PolicySet, Failure> {
+    Ok(policies::Policies::compile(manifest::parse("manifest", text)?, &[])?.set)
+}
+
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn main() -> ExitCode {

@@ -20,6 +20,7 @@ pub mod policy_set;
 pub mod projection;
 pub mod fingerprint;
 pub mod evaluate;
+pub mod decide;
 
 // Evidence.
 pub mod attest;

@@ -4,6 +4,9 @@
 //! and applied: mutate mints an attestation, validate is the gate. Whatever goes wrong on this path is a denial.
 
 mod attestation;
+mod attested;
+mod claims;
+mod conclude;
 mod evidence;
 mod gather;
 mod identity;
@@ -12,6 +15,7 @@ mod mutate;
 mod own_key;
 mod recent;
 mod refusal;
+mod told;
 mod validate;
 mod world;
 
@@ -187,3 +191,6 @@ impl Runtime {
         node_lease || self.exempt_namespaces.iter().any(|namespace| *namespace == request.namespace)
     }
 }
+
+#[cfg(test)]
+mod tests;

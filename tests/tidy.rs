@@ -24,7 +24,8 @@ const LAYERS: &[&str] = &[
     "policy_set",
     "projection",
     "fingerprint",
-    "evaluate", // pure decision
+    "evaluate",
+    "decide", // pure decision
     "attest",
     "keyring",
     "verify",

@@ -62,6 +62,13 @@ impl Operation {
             Self::Connect => "CONNECT",
         }
     }
+
+    /// Whether it leaves no object that could carry an attestation, so that no history can tell of it: a claim on it
+    /// is made final at once.
+    #[must_use]
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Delete | Self::Connect)
+    }
 }
 
 impl fmt::Display for Operation {

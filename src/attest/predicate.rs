@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{ExecutionId, KeyId, SubtreeTag};
+pub use crate::admission::{GroupVersionKind as Kind, GroupVersionResource as Resource, Operation};
 use crate::{
     canonical::{Object, Value},
     digest::{Digest, Domain},
@@ -55,41 +56,6 @@ pub struct Predicate {
     pub runtime: Digest,
     /// The key that signs.
     pub signer: KeyId,
-}
-
-/// What the request does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Operation {
-    /// An object comes into being.
-    Create,
-    /// An object changes.
-    Update,
-    /// An object goes.
-    Delete,
-    /// A connection to an object, for example `exec`.
-    Connect,
-}
-
-/// A resource in a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resource {
-    /// API group; empty for the core group.
-    pub group: String,
-    /// API version.
-    pub version: String,
-    /// Plural name.
-    pub resource: String,
-}
-
-/// A kind in a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kind {
-    /// API group; empty for the core group.
-    pub group: String,
-    /// API version.
-    pub version: String,
-    /// Kind.
-    pub kind: String,
 }
 
 /// How the object gets its name.
@@ -229,7 +195,16 @@ macro_rules! words {
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }
+        }
 
+        codes!($type, { $($variant = $number $word),+ });
+    };
+}
+
+/// The same for one that has its words already.
+macro_rules! codes {
+    ($type:ty, { $($variant:ident = $number:literal $word:literal),+ $(,)? }) => {
+        impl $type {
             pub(super) fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$variant),)+ _ => None }
             }
@@ -245,6 +220,6 @@ macro_rules! words {
     };
 }
 
-words!(Operation, { Create = 0 "CREATE", Update = 1 "UPDATE", Delete = 2 "DELETE", Connect = 3 "CONNECT" });
+codes!(Operation, { Create = 0 "CREATE", Update = 1 "UPDATE", Delete = 2 "DELETE", Connect = 3 "CONNECT" });
 words!(Mode, { Enforce = 0 "Enforce", Warn = 1 "Warn", Audit = 2 "Audit" });
 words!(Outcome, { Allow = 0 "Allow", Deny = 1 "Deny" });

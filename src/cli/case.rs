@@ -3,16 +3,18 @@
 mod build;
 mod review;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use crate::{
     admission::{GroupVersionKind, GroupVersionResource, Operation, Request, UserInfo},
     api::Reason,
     binding::NAME_LABEL,
-    canonical::{self, MAX_DEPTH, Object, Value},
+    canonical::{MAX_DEPTH, Object, Value},
+    decide::{Change, is_namespace},
     time::Timestamp,
 };
 
+pub(super) use crate::decide::text_at;
 pub(super) use build::Parts;
 pub(super) use review::from_review;
 
@@ -36,31 +38,18 @@ pub(super) struct Case {
 }
 
 impl Case {
-    /// The object that the request is about: the new one, or the stored one where there is no new one.
-    pub(super) fn subject(&self) -> Option<&Value<'static>> {
-        self.object.as_ref().or(self.old_object.as_ref())
-    }
-
     /// The object's name: a deletecollection sends it only with the old object.
     pub(super) fn name(&self) -> &str {
-        if !self.request.name.is_empty() {
-            return &self.request.name;
-        }
-        text_at(self.subject(), &["metadata", "name"])
+        Change::new(&self.request, self.object.as_ref(), self.old_object.as_ref()).name()
     }
 
     /// The namespace object: as given, or made up from the name alone; none for a cluster-scoped object.
     pub(super) fn namespace_object(&self) -> Option<Cow<'_, Value<'static>>> {
-        if self.request.namespace.is_empty() || self.is_namespace() {
+        if self.request.namespace.is_empty() || is_namespace(&self.request) {
             return None;
         }
         let made_up = || Cow::Owned(named_namespace(&self.request.namespace));
         Some(self.namespace.as_ref().map_or_else(made_up, Cow::Borrowed))
-    }
-
-    /// Whether the request is about a Namespace object, which counts by its own labels.
-    pub(super) fn is_namespace(&self) -> bool {
-        self.request.resource.group.is_empty() && self.request.resource.resource == "namespaces"
     }
 }
 
@@ -74,18 +63,6 @@ fn named_namespace(name: &str) -> Value<'static> {
         ("kind", Value::from("Namespace")),
         ("metadata", object(vec![("labels", labels), ("name", Value::from(name.to_owned()))])),
     ])
-}
-
-/// The labels of an object.
-pub(super) fn labels_of(object: &Value<'_>) -> BTreeMap<String, String> {
-    let labels = object.at(&["metadata", "labels"]).and_then(Value::as_object);
-    let pairs = labels.into_iter().flat_map(canonical::Object::iter);
-    pairs.filter_map(|(key, value)| Some((key.to_owned(), value.as_str()?.to_owned()))).collect()
-}
-
-/// The string at a path; empty where there is none.
-pub(super) fn text_at<'v>(value: Option<&'v Value<'_>>, path: &[&str]) -> &'v str {
-    value.and_then(|value| value.at(path)).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Who asks, with the groups that the API server gives everybody who is authenticated, and every service account.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::event::Carried;
 use super::history::ReadAttestation;
-use super::record::{Operation, ResourceVersion, Target, Version};
-use crate::attest::{self, Mode, ObjectName, Predicate, Replay};
+use super::record::{ResourceVersion, Target, Version};
+use crate::attest::{Mode, ObjectName, Predicate, Replay};
 use crate::keyring::Keyring;
 use crate::projection::annotation_key;
 use crate::verify::Verifier;
@@ -40,12 +40,9 @@ fn is_of(predicate: &Predicate, target: &Target) -> bool {
 }
 
 fn carried(predicate: &Predicate) -> Option<Carried> {
-    let operation = match predicate.operation {
-        attest::Operation::Create => Operation::Create,
-        attest::Operation::Update => Operation::Update,
-        // Neither leaves an object with an attestation.
-        attest::Operation::Delete | attest::Operation::Connect => return None,
-    };
+    if predicate.operation.is_final() {
+        return None;
+    }
     // Only what enforces claims: a policy that is tried in shadow has the same fingerprint and uses nothing up.
     let enforced = predicate.decisions.iter().filter(|decision| decision.binding.mode == Mode::Enforce);
     let fingerprints = enforced.filter_map(|decision| match decision.replay {
@@ -54,7 +51,7 @@ fn carried(predicate: &Predicate) -> Option<Carried> {
     });
     Some(Carried {
         fingerprints: fingerprints.collect(),
-        operation,
+        operation: predicate.operation,
         old: predicate.old_object.as_ref().map(|old| Version {
             uid: old.uid.clone(),
             resource_version: ResourceVersion(old.resource_version.clone()),

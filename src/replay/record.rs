@@ -7,6 +7,8 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
+/// What the request does. UPDATE that removes the last finalizer of a deleting object is a `Delete`.
+pub use crate::admission::Operation;
 use crate::{digest::Digest, time::Timestamp};
 
 /// The format that this build writes and reads.
@@ -24,39 +26,6 @@ pub const RELEASED_KEPT: Duration = Duration::from_secs(600);
 
 /// The identity of a `Once` authority: a digest of `Domain::Fingerprint`.
 pub type Fingerprint = Digest;
-
-/// What the request does. UPDATE that removes the last finalizer of a deleting object is a `Delete`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum Operation {
-    /// A named CREATE of a main resource.
-    Create,
-    /// An UPDATE of a main resource, by any verb.
-    Update,
-    /// The end of an object.
-    Delete,
-    /// exec, attach, portforward or proxy.
-    Connect,
-}
-
-impl Operation {
-    /// Whether a claim is made final at once: such a change carries no annotation, so no history can tell of it.
-    #[must_use]
-    pub const fn is_final(self) -> bool {
-        matches!(self, Self::Delete | Self::Connect)
-    }
-}
-
-impl fmt::Display for Operation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Create => "CREATE",
-            Self::Update => "UPDATE",
-            Self::Delete => "DELETE",
-            Self::Connect => "CONNECT",
-        })
-    }
-}
 
 /// Group, version and resource in the plural, as in `apps`, `v1`, `deployments`. The core group is empty.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,10 +1,11 @@
+//! What an attestation of a case says, and what one on it must say.
+
 use std::collections::BTreeMap;
 
 use super::{Runtime, VALIDITY, gather::Case, judge::Judged};
 use crate::{
-    admission::{GroupVersionResource, Operation},
     attest::{self, Predicate, Statement, SubtreeTag},
-    canonical::Value,
+    decide::text_at,
     projection::{Projection, ProjectionId},
     verify::Expected,
 };
@@ -29,14 +30,10 @@ pub(super) fn statement(
             issued_at: case.call.now,
             admit_before: case.call.now.plus(VALIDITY),
             dry_run: request.dry_run,
-            operation: operation(case.operation),
-            resource: resource(&request.resource),
-            request_resource: resource(request.request_resource.as_ref().unwrap_or(&request.resource)),
-            kind: attest::Kind {
-                group: request.kind.group.clone(),
-                version: request.kind.version.clone(),
-                kind: request.kind.kind.clone(),
-            },
+            operation: case.operation,
+            resource: request.resource.clone(),
+            request_resource: request.request_resource.as_ref().unwrap_or(&request.resource).clone(),
+            kind: request.kind.clone(),
             sub_resource: request.sub_resource.to_string(),
             namespace: request.namespace.to_string(),
             name: if name.is_empty() { generated() } else { attest::ObjectName::Given(name.to_owned()) },
@@ -59,14 +56,10 @@ pub(super) fn expected(runtime: &Runtime, case: &Case<'_>, attested: ProjectionI
         cluster_id: runtime.cluster_id.clone(),
         store_id: runtime.store_id.clone(),
         user: user(case),
-        operation: operation(case.operation),
-        resource: resource(&request.resource),
-        request_resource: resource(request.request_resource.as_ref().unwrap_or(&request.resource)),
-        kind: attest::Kind {
-            group: request.kind.group.clone(),
-            version: request.kind.version.clone(),
-            kind: request.kind.kind.clone(),
-        },
+        operation: case.operation,
+        resource: request.resource.clone(),
+        request_resource: request.request_resource.as_ref().unwrap_or(&request.resource).clone(),
+        kind: request.kind.clone(),
         sub_resource: request.sub_resource.to_string(),
         namespace: request.namespace.to_string(),
         name: if request.name.is_empty() {
@@ -108,26 +101,4 @@ fn old_object(case: &Case<'_>) -> Option<attest::OldObject> {
         resource_version: text_at(Some(old), &["metadata", "resourceVersion"]).to_owned(),
         digest: case.plan.project_as(old, case.plan.id()).digest,
     })
-}
-
-fn operation(operation: Operation) -> attest::Operation {
-    match operation {
-        Operation::Create => attest::Operation::Create,
-        Operation::Update => attest::Operation::Update,
-        Operation::Delete => attest::Operation::Delete,
-        Operation::Connect => attest::Operation::Connect,
-    }
-}
-
-fn resource(resource: &GroupVersionResource) -> attest::Resource {
-    attest::Resource {
-        group: resource.group.clone(),
-        version: resource.version.clone(),
-        resource: resource.resource.clone(),
-    }
-}
-
-/// The string at a path; empty where there is none.
-pub(super) fn text_at<'v>(value: Option<&'v Value<'_>>, path: &[&str]) -> &'v str {
-    value.and_then(|value| value.at(path)).and_then(Value::as_str).unwrap_or_default()
 }

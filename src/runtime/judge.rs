@@ -1,16 +1,13 @@
 use super::gather::Case;
 use crate::{
-    api::{Outcome, Reason},
+    api::Outcome,
     attest,
-    canonical::Value,
-    evaluate::{Cause, Decision, Input, Verdict, deletes, evaluate},
+    decide::acts_once,
+    evaluate::{Decision, Verdict},
     policy::{CompiledReplay, Policy},
     policy_set::{Bound, Force},
     time::Timestamp,
 };
-
-/// The annotation prefix by which a request says under which version of a policy it was reviewed.
-const WORD_PREFIX: &str = "request.writ.dev/policy.";
 
 /// What one binding came to.
 pub(super) struct Judged<'c> {
@@ -27,7 +24,7 @@ impl Judged<'_> {
 
     /// Whether the policy's authority acts once.
     pub(super) fn is_once(&self) -> bool {
-        self.policy.is_some_and(|policy| matches!(policy.replay(), CompiledReplay::Once { .. }))
+        self.policy.is_some_and(acts_once)
     }
 
     /// The record of this decision in an attestation or a line of evidence.
@@ -77,61 +74,14 @@ pub(super) fn judge<'c>(case: &'c Case<'c>, bounds: &[&'c Bound], time: Timestam
     if bounds.is_empty() {
         return Vec::new();
     }
-    let mut input = Input::new(case.call.request, case.options.as_ref(), time);
-    input.object = case.object.as_ref();
-    input.old_object = case.old.as_ref();
-    input.namespace = case.namespace.as_ref().map(|facts| &facts.object);
-    input.deletes = deletes(case.call.request, case.object.as_ref(), case.old.as_ref());
-    bounds.iter().filter_map(|bound| judge_one(case, bound, &input)).collect()
-}
-
-fn judge_one<'c>(case: &'c Case<'c>, bound: &'c Bound, input: &Input<'c>) -> Option<Judged<'c>> {
-    let (policy, params) = match &bound.force {
-        Force::Unavailable { message } => {
-            return Some(Judged { bound, policy: None, decision: own(Reason::PolicyUnavailable, message.clone()) });
-        }
-        Force::InForce { policy, params, .. } => (&**policy, params),
-    };
-    if let Some(word) = reviewed_version(case, policy.id())
-        && word != policy.version()
-    {
-        let message = format!(
-            "the request was reviewed under version `{}` of policy `{}`, but `{}` is in force: have it reviewed again, or correct the annotation `{WORD_PREFIX}{}`",
-            super::clean(word, 63),
-            policy.id(),
-            policy.version(),
-            policy.id()
-        );
-        return Some(Judged { bound, policy: Some(policy), decision: own(Reason::VersionNotInForce, message) });
-    }
-    match evaluate(policy, params, input) {
-        Verdict::Skipped => None,
-        Verdict::Decided(decision) => Some(Judged { bound, policy: Some(policy), decision: *decision }),
-    }
-}
-
-fn own(reason: Reason, message: String) -> Decision {
-    Decision {
-        outcome: Outcome::Deny,
-        cause: Cause::Own(reason),
-        message,
-        signals: std::collections::BTreeMap::new(),
-        fingerprint: None,
-        also: Vec::new(),
-        cost: 0,
-    }
-}
-
-/// The version of a policy under which the request says that it was reviewed. The word of an object that a controller
-/// owns is ignored: controllers copy annotations.
-fn reviewed_version<'c>(case: &'c Case<'c>, policy: &str) -> Option<&'c str> {
-    if !case.carries_attestation() {
-        return None;
-    }
-    let object = case.object.as_ref()?;
-    let owners = object.at(&["metadata", "ownerReferences"]).and_then(Value::as_array).unwrap_or_default();
-    if owners.iter().any(|owner| owner.member("controller").and_then(Value::as_bool) == Some(true)) {
-        return None;
-    }
-    object.at(&["metadata", "annotations"])?.member(&format!("{WORD_PREFIX}{policy}"))?.as_str()
+    let change = case.change();
+    let namespace = case.namespace.as_ref().map(|facts| &facts.object);
+    let input = change.input(namespace, case.options.as_ref(), time);
+    let judged = bounds.iter().map(|bound| (*bound, change.by_binding(bound, &input)));
+    judged
+        .filter_map(|(bound, (policy, verdict))| match verdict {
+            Verdict::Skipped => None,
+            Verdict::Decided(decision) => Some(Judged { bound, policy, decision: *decision }),
+        })
+        .collect()
 }

@@ -183,17 +183,12 @@ fn mismatch(statement: &Statement, object: &Value<'_>, key: Option<&str>) -> Opt
     let is_namespace = kind.group.is_empty() && kind.kind == "Namespace";
     let namespace = if is_namespace { name } else { own_namespace };
     let resource = annotation_key(&predicate.resource.resource, &predicate.resource.group);
-    let attested = attest::Kind { group: kind.group.clone(), version: kind.version.clone(), kind: kind.kind.clone() };
     let named = kinds::known(&kind).is_none_or(|known| known.resource == predicate.resource.resource);
     let uid = predicate.old_object.as_ref().map(|old| old.uid.as_str());
     let live_uid = Some(text(&["metadata", "uid"])).filter(|uid| !uid.is_empty());
     let slash = |text: &str| if text.is_empty() { String::new() } else { format!("{text}/") };
     [
-        (
-            attested == predicate.kind,
-            Mismatch::Kind,
-            format!("is a {}{}/{}", slash(&kind.group), kind.version, kind.kind),
-        ),
+        (kind == predicate.kind, Mismatch::Kind, format!("is a {}{}/{}", slash(&kind.group), kind.version, kind.kind)),
         (
             named && key.is_none_or(|key| key == resource),
             Mismatch::Resource,

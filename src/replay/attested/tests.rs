@@ -1,7 +1,7 @@
 use super::*;
 use crate::attest::{Statement, sample};
 use crate::keyring::KeyringEntry;
-use crate::replay::record::Resource;
+use crate::replay::record::{Operation, Resource};
 use crate::sign::Signer;
 
 fn signer() -> Signer {
