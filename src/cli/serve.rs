@@ -10,7 +10,7 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use crate::{
     clock::{Clock as _, SystemClock},
@@ -33,6 +33,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How often files are looked at for a change.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+/// How long the controller may take to give back its lease and to remove its report; it gives up before.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Run the controller and the webhooks: in a cluster, outside one with `--kubeconfig`, or with `--standalone DIR`
 /// without one.
@@ -154,15 +156,17 @@ impl ServeCommand {
         tracing::info!(address = %listener.local_addr()?, replica = self.replica, "serving");
         let gate = Arc::new(gate::Gate::new(callers.is_some()));
         let evidence = Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?);
+        let (running, mut controller_ended) = mpsc::channel::<()>(1);
         let start = Start {
             command: self,
+            running,
             signer,
             keyring,
             evidence,
             executable: executable()?,
             callers_known: callers.is_some(),
         };
-        let assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
+        let mut assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
         let setup = Setup {
             admission: gate,
             clock,
@@ -176,8 +180,11 @@ impl ServeCommand {
         let served = tokio::select! {
             served = webhook::serve(listener, setup) => served?,
             // Only a fault that no waiting mends ends it.
-            Ok(Err(error)) = assembling => return Err(error),
+            Ok(Err(error)) = &mut assembling => return Err(error),
         };
+        assembling.abort();
+        // Nothing is sent: it is over once the last of its tasks has let go.
+        let _ = timeout(FAREWELL, controller_ended.recv()).await;
         tracing::info!(cut = served.cut, "stopped");
         Ok(())
     }
@@ -214,6 +221,8 @@ impl ServeCommand {
 /// What a runtime is made of, once the rest can be had.
 struct Start {
     command: ServeCommand,
+    /// Held as long as the controller runs.
+    running: mpsc::Sender<()>,
     signer: Signer,
     keyring: Keyring,
     evidence: Arc<DecisionLines>,
@@ -238,7 +247,7 @@ impl Start {
             }
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
-                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
+                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown, self.running.clone());
                 let (store, id) = self.from_cluster(&client, &gate).await;
                 (world, store, id)
             }

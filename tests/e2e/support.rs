@@ -26,7 +26,8 @@ const SIGNING_SEED: [u8; 32] = [7; 32];
 /// A cluster with writ in front of it.
 pub(crate) struct Rig {
     pub(crate) cluster: Arc<Cluster>,
-    folder: PathBuf,
+    /// Its keys and certificates.
+    pub(crate) folder: PathBuf,
     port: u16,
     authority: String,
 }
@@ -92,7 +93,8 @@ impl Rig {
         Ok(rig)
     }
 
-    fn name(&self) -> String {
+    /// The name of the component.
+    pub(crate) fn name(&self) -> String {
         format!("writ-{}", self.port)
     }
 

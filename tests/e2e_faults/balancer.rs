@@ -1,0 +1,119 @@
+//! One address in front of several replicas, as a Service is: each new connection goes to the next replica that is
+//! ready, open connections stay where they are, and nothing is tried again.
+
+use std::{
+    io,
+    net::{Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+
+use crate::{
+    harness::{Client, wait_until},
+    support::SOON,
+};
+
+/// How often a replica is asked whether it is ready.
+const PROBE_EVERY: Duration = Duration::from_millis(100);
+
+/// The balancer; it ends with its owner.
+pub(crate) struct Balancer {
+    pub(crate) port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    backends: Vec<SocketAddr>,
+    /// Whether each is in use, and since when.
+    ready: Mutex<Vec<(bool, Instant)>>,
+    next: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Balancer {
+    /// In front of these addresses, whose certificates are of this authority.
+    pub(crate) fn start(backends: Vec<SocketAddr>, authority: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let port = listener.local_addr()?.port();
+        let ready = Mutex::new(vec![(false, Instant::now()); backends.len()]);
+        let shared = Arc::new(Shared { backends, ready, next: AtomicUsize::new(0), over: AtomicBool::new(false) });
+        for (index, address) in shared.backends.iter().enumerate() {
+            let (probe, shared) = (Client::tls(*address, authority, None)?, Arc::clone(&shared));
+            thread::spawn(move || shared.follow(index, &probe));
+        }
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if accepting.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                // Without a replica the connection is closed, as a Service without endpoints refuses it.
+                if let Some(server) = accepting.pick().and_then(|address| TcpStream::connect(address).ok()) {
+                    drop(join(client, server));
+                }
+            }
+        });
+        Ok(Self { port, shared })
+    }
+
+    /// Waits until a replica is in use, or no more; since when.
+    pub(crate) fn wait(&self, index: usize, ready: bool) -> Result<Instant> {
+        wait_until("the balancer to see it", SOON, || {
+            let (is, since) = *self.shared.lock().get(index).context("no such replica")?;
+            Ok((is == ready).then_some(since))
+        })
+    }
+}
+
+impl Drop for Balancer {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(bool, Instant)>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn follow(&self, index: usize, probe: &Client) {
+        while !self.over.load(Ordering::SeqCst) {
+            let ready = probe.get("/readyz").is_ok_and(|response| response.status == 200);
+            if let Some(entry) = self.lock().get_mut(index).filter(|entry| entry.0 != ready) {
+                *entry = (ready, Instant::now());
+            }
+            thread::sleep(PROBE_EVERY);
+        }
+    }
+
+    fn pick(&self) -> Option<SocketAddr> {
+        let ready: Vec<bool> = self.lock().iter().map(|(ready, _)| *ready).collect();
+        let start = self.next.fetch_add(1, Ordering::SeqCst);
+        let count = self.backends.len();
+        let index = (0..count).map(|step| (start + step) % count).find(|index| ready.get(*index) == Some(&true))?;
+        self.backends.get(index).copied()
+    }
+}
+
+/// Passes bytes both ways until both ends are done.
+fn join(client: TcpStream, server: TcpStream) -> io::Result<()> {
+    for stream in [&client, &server] {
+        stream.set_nodelay(true)?;
+    }
+    let (from, to) = (client.try_clone()?, server.try_clone()?);
+    thread::spawn(move || pass(from, to));
+    thread::spawn(move || pass(server, client));
+    Ok(())
+}
+
+fn pass(mut from: TcpStream, mut to: TcpStream) {
+    // A reset is passed on as an end: both directions are over.
+    let end = if io::copy(&mut from, &mut to).is_ok() { Shutdown::Write } else { Shutdown::Both };
+    drop(to.shutdown(end));
+}
