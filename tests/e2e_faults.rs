@@ -21,8 +21,16 @@ mod pair;
 #[path = "e2e_faults/policies.rs"]
 mod policies;
 
+#[path = "e2e_faults/deletions.rs"]
+mod deletions;
+#[path = "e2e_faults/hooks.rs"]
+mod hooks;
 #[path = "e2e_faults/replicas.rs"]
 mod replicas;
+#[path = "e2e_faults/rest.rs"]
+mod rest;
+#[path = "e2e_faults/time.rs"]
+mod time;
 
 /// How many times as much is done as a quick run does: `WRIT_DRILL`, 1 by default.
 fn drill() -> usize {

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, fs, net::SocketAddr};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,12 +40,7 @@ impl Pair {
         pair.redirect()?;
         pair.rig.cluster.stop(&pair.rig.name())?;
         let all = format!("{}{}", policies::once("CREATE, UPDATE"), policies::REPEATABLE);
-        pair.rig.cluster.kubectl(&["apply", "-f", "-"], &all)?.ok()?;
-        for binding in ["once", "free"] {
-            let wait = ["wait", "--for=condition=Ready", &format!("policybinding/{binding}"), "--timeout=30s"];
-            let waited = pair.rig.cluster.kubectl(&wait, "")?;
-            ensure!(waited.success, "{}", pair.rig.get(&["policybindings"])?);
-        }
+        policies::govern(&pair.rig, &all, &["once", "free"])?;
         let probe = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe", "namespace": "default"}});
         wait_until("the policies to be in force", SOON, || {
             let output = pair.rig.cluster.kubectl(&["create", "-f", "-"], &probe.to_string())?;

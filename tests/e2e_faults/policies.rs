@@ -1,7 +1,16 @@
 //! The policies of these tests.
 
+use anyhow::{Result, ensure};
+
+use crate::support::Rig;
+
 /// ConfigMaps: a ticket is good for one request, whatever its target.
 pub(crate) fn once(operations: &str) -> String {
+    once_for("configmaps", operations)
+}
+
+/// The same for another resource: core ones, and deployments.
+pub(crate) fn once_for(resources: &str, operations: &str) -> String {
     format!(
         r#"
 apiVersion: writ.dev/v1alpha1
@@ -12,7 +21,7 @@ spec:
   version: v1
   matchConstraints:
     resourceRules:
-    - {{apiGroups: [''], apiVersions: [v1], resources: [configmaps], operations: [{operations}]}}
+    - {{apiGroups: ['', apps], apiVersions: [v1], resources: [{resources}], operations: [{operations}]}}
   variables:
   - name: notes
     expression: 'request.operation == "DELETE" ? oldObject.metadata.?annotations.orValue({{}}) : object.metadata.?annotations.orValue({{}})'
@@ -28,7 +37,8 @@ kind: PolicyBinding
 metadata: {{name: once}}
 spec:
   policyRef: {{id: once, version: v1}}
-  matchResources: {{namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: default}}}}}}
+  matchResources:
+    namespaceSelector: {{matchExpressions: [{{key: kubernetes.io/metadata.name, operator: In, values: [default, shop]}}]}}
   mode: Enforce
 "#
     )
@@ -59,3 +69,33 @@ spec:
   matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}}
   mode: Enforce
 "#;
+
+/// Everything is allowed and attested.
+pub(crate) const EVERYTHING: &str = r#"
+apiVersion: writ.dev/v1alpha1
+kind: Policy
+metadata: {name: all.v1}
+spec:
+  id: all
+  version: v1
+  matchConstraints:
+    resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'], operations: ['*']}]
+  rules: [{name: all, outcome: Allow, reason: Allowed}]
+  replay: {mode: Repeatable}
+---
+apiVersion: writ.dev/v1alpha1
+kind: PolicyBinding
+metadata: {name: all}
+spec: {policyRef: {id: all, version: v1}, mode: Enforce}
+"#;
+
+/// Applies policies and waits until these bindings are in force on every replica.
+pub(crate) fn govern(rig: &Rig, policies: &str, bindings: &[&str]) -> Result<()> {
+    rig.cluster.kubectl(&["apply", "-f", "-"], policies)?.ok()?;
+    for binding in bindings {
+        let wait = ["wait", "--for=condition=Ready", &format!("policybinding/{binding}"), "--timeout=60s"];
+        let waited = rig.cluster.kubectl(&wait, "")?;
+        ensure!(waited.success, "{}", rig.get(&["policybinding", binding])?["status"]);
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The same manifest again when its attestation is long out of date.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use serde_json::{Value, json};
+use writ::clock::{Clock as _, SystemClock};
+
+use crate::{
+    driver::ticketed,
+    harness::Options,
+    policies::{govern, once},
+    support::{Rig, assert_says, signer, verified},
+};
+
+const KEY: &str = "attestation.writ.dev/configmaps";
+const DAY: Duration = Duration::from_secs(24 * 3600 - 600);
+
+/// What was stored becomes what it would be a day later: the same, attested a day ago.
+fn age(rig: &Rig, name: &str) -> Result<()> {
+    let mut statement = verified(&rig.get(&["configmap", name])?, KEY)?;
+    statement.predicate.issued_at = statement.predicate.issued_at.minus(DAY);
+    statement.predicate.admit_before = statement.predicate.admit_before.minus(DAY);
+    let old = format!("{KEY}={}", signer().sign(statement)?.compact());
+    rig.register(false, false)?;
+    rig.cluster.kubectl(&["annotate", "--overwrite", "configmap", name, &old], "")?.ok()?;
+    rig.register(true, true)
+}
+
+fn state(rig: &Rig, name: &str) -> Result<(Value, Value)> {
+    let object = rig.get(&["configmap", name])?;
+    Ok((object["metadata"]["resourceVersion"].clone(), object["metadata"]["annotations"][KEY].clone()))
+}
+
+#[test]
+fn a_reapply_a_day_later_changes_nothing_and_a_change_gets_a_fresh_writ() -> Result<()> {
+    let rig = Rig::in_cluster(Options::default())?;
+    govern(&rig, &once("CREATE, UPDATE"), &["once"])?;
+    let manifest = |data: &str, ticket: &str| {
+        let mut object = ticketed("web", ticket);
+        object["data"] = json!({"k": data});
+        object.to_string()
+    };
+    let apply = |text: &str, further: &[&str]| {
+        rig.cluster.kubectl(&[&["apply", "-f", "-"], further].concat(), text)
+    };
+    apply(&manifest("1", "CHG-1"), &[])?.ok()?;
+    age(&rig, "web")?;
+    let (before, lines) = (state(&rig, "web")?, rig.decisions()?.len());
+
+    let said = apply(&manifest("1", "CHG-1"), &[])?.ok()?;
+    assert_says(&said, &["unchanged"])?;
+    ensure!(state(&rig, "web")? == before, "the same manifest made a write");
+    // Another tool takes the fields over: only their ownership changes, which is nobody's decision.
+    let server_side = ["--server-side", "--force-conflicts", "--field-manager=gitops"];
+    apply(&manifest("1", "CHG-1"), &server_side)?.ok()?;
+    let owned = state(&rig, "web")?;
+    ensure!(owned.1 == before.1, "the attestation was replaced");
+    for _ in 0..3 {
+        apply(&manifest("1", "CHG-1"), &server_side)?.ok()?;
+    }
+    ensure!(state(&rig, "web")? == owned, "the same manifest made a write");
+    let now = rig.decisions()?;
+    ensure!(now.len() == lines, "something was decided: {:?}", now.last());
+
+    // A change: the ticket of yesterday was used, a new one gets a writ of today.
+    assert_says(&apply(&manifest("2", "CHG-1"), &server_side)?.refused()?, &["Replayed"])?;
+    apply(&manifest("2", "CHG-2"), &server_side)?.ok()?;
+    let fresh = verified(&rig.get(&["configmap", "web"])?, KEY)?;
+    let age_now = SystemClock.now()?.as_millis() - fresh.predicate.issued_at.as_millis();
+    ensure!((0..60_000).contains(&age_now), "issued {age_now} ms ago");
+
+    // Without mutate, what is out of date admits nothing.
+    let old = before.1.as_str().context("an attestation")?.to_owned();
+    rig.register(false, true)?;
+    let mut stale = ticketed("other", "CHG-3");
+    stale["metadata"]["annotations"][KEY] = json!(old);
+    assert_says(&rig.refused(&stale)?, &["AttestationExpired"])
+}
