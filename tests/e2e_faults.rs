@@ -9,6 +9,9 @@ mod harness;
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[allow(dead_code, reason = "other tests use the rest")]
+#[path = "e2e_controller/proxy.rs"]
+mod proxy;
+#[allow(dead_code, reason = "other tests use the rest")]
 #[path = "e2e/support.rs"]
 mod support;
 
@@ -25,10 +28,16 @@ mod policies;
 mod deletions;
 #[path = "e2e_faults/hooks.rs"]
 mod hooks;
+#[path = "e2e_faults/limits.rs"]
+mod limits;
+#[path = "e2e_faults/races.rs"]
+mod races;
 #[path = "e2e_faults/replicas.rs"]
 mod replicas;
 #[path = "e2e_faults/rest.rs"]
 mod rest;
+#[path = "e2e_faults/rollout.rs"]
+mod rollout;
 #[path = "e2e_faults/time.rs"]
 mod time;
 

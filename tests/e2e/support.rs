@@ -1,6 +1,6 @@
 //! A running writ in front of a real API server, called by URL.
 
-use std::{ffi::OsString, fs, net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{ffi::OsString, fs, net::TcpListener, path::{Path, PathBuf}, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -38,6 +38,8 @@ enum Source<'s> {
     Files { policies: &'s str, cluster_id: &'s str },
     /// The API server.
     Cluster,
+    /// The API server as this kubeconfig reaches it.
+    Through(&'s Path),
 }
 
 /// The key that the servers of these tests sign with.
@@ -118,8 +120,9 @@ impl Rig {
                 flags.push(("--cluster-id", cluster_id.into()));
                 arguments.push("--initialize-store".into());
             }
-            Source::Cluster => {
-                flags.push(("--kubeconfig", self.cluster.admin().as_os_str().to_owned()));
+            Source::Cluster | Source::Through(_) => {
+                let path = if let Source::Through(path) = source { path } else { self.cluster.admin() };
+                flags.push(("--kubeconfig", path.as_os_str().to_owned()));
                 flags.push(("--own-user", "admin".into()));
             }
         }
@@ -134,6 +137,14 @@ impl Rig {
     /// Ends the process and starts it anew.
     pub(crate) fn restart(&self) -> Result<()> {
         self.cluster.stop(&self.name())?;
+        self.cluster.launch(&self.name())?;
+        self.wait_ready()
+    }
+
+    /// The same with another kubeconfig.
+    pub(crate) fn restart_with(&self, kubeconfig: &Path) -> Result<()> {
+        self.cluster.stop(&self.name())?;
+        self.add(&Source::Through(kubeconfig))?;
         self.cluster.launch(&self.name())?;
         self.wait_ready()
     }

@@ -54,7 +54,7 @@ fn t86_every_call_for_one_deletion_gets_the_same_answer() -> Result<()> {
     wait_until("the service account of pods", SOON, || {
         Ok(rig.cluster.kubectl(&["get", "serviceaccount", "default", "-n", "shop"], "")?.success.then_some(()))
     })?;
-    govern(&rig, &once_for("pods", "DELETE"), &["once"])?;
+    govern(&rig, &once_for(&[("", "pods")], "DELETE"), &["once"])?;
 
     // By force: several calls for one uid in one request.
     let forced = rig.create(&pod("default", "forced", "CHG-1", Some("nowhere")))?;

@@ -6,11 +6,15 @@ use crate::support::Rig;
 
 /// ConfigMaps: a ticket is good for one request, whatever its target.
 pub(crate) fn once(operations: &str) -> String {
-    once_for("configmaps", operations)
+    once_for(&[("", "configmaps")], operations)
 }
 
-/// The same for another resource: core ones, and deployments.
-pub(crate) fn once_for(resources: &str, operations: &str) -> String {
+/// The same for other resources: group and name.
+pub(crate) fn once_for(resources: &[(&str, &str)], operations: &str) -> String {
+    let rule = |(group, resource): &(&str, &str)| {
+        format!("    - {{apiGroups: ['{group}'], apiVersions: [v1], resources: [{resource}], operations: [{operations}]}}\n")
+    };
+    let rules: String = resources.iter().map(rule).collect();
     format!(
         r#"
 apiVersion: writ.dev/v1alpha1
@@ -21,8 +25,7 @@ spec:
   version: v1
   matchConstraints:
     resourceRules:
-    - {{apiGroups: ['', apps], apiVersions: [v1], resources: [{resources}], operations: [{operations}]}}
-  variables:
+{rules}  variables:
   - name: notes
     expression: 'request.operation == "DELETE" ? oldObject.metadata.?annotations.orValue({{}}) : object.metadata.?annotations.orValue({{}})'
   signals:
