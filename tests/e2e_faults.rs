@@ -30,6 +30,8 @@ mod deletions;
 mod hooks;
 #[path = "e2e_faults/limits.rs"]
 mod limits;
+#[path = "e2e_faults/outage.rs"]
+mod outage;
 #[path = "e2e_faults/races.rs"]
 mod races;
 #[path = "e2e_faults/replicas.rs"]

@@ -132,8 +132,6 @@ impl ServeCommand {
         let metrics = Arc::new(Metrics::default());
         let clock = Arc::new(SystemClock);
         let now = clock.now()?;
-        let signer = keys::signer(&self.signing_key)?;
-        let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (certificate, certificate_follower) = self.certificate(now)?;
         let callers = self.callers()?;
         let shutdown = Shutdown::default();
@@ -157,15 +155,8 @@ impl ServeCommand {
         let gate = Arc::new(gate::Gate::new(callers.is_some()));
         let evidence = Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?);
         let (running, mut controller_ended) = mpsc::channel::<()>(1);
-        let start = Start {
-            command: self,
-            running,
-            signer,
-            keyring,
-            evidence,
-            executable: executable()?,
-            callers_known: callers.is_some(),
-        };
+        let start =
+            Start { command: self, running, evidence, executable: executable()?, callers_known: callers.is_some() };
         let mut assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
         let setup = Setup {
             admission: gate,
@@ -223,8 +214,6 @@ struct Start {
     command: ServeCommand,
     /// Held as long as the controller runs.
     running: mpsc::Sender<()>,
-    signer: Signer,
-    keyring: Keyring,
     evidence: Arc<DecisionLines>,
     executable: Digest,
     callers_known: bool,
@@ -233,6 +222,8 @@ struct Start {
 impl Start {
     /// Makes the runtime and opens the gate; what is not there yet is tried again, while the server says "not ready".
     async fn assemble(self, gate: Arc<gate::Gate>, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<()> {
+        let signer = self.signer(&gate).await;
+        let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (world, store, cluster_id): (Arc<dyn World>, store::Opened, String) = match &self.command.standalone {
             Some(folder) => {
                 let now = SystemClock.now()?;
@@ -248,13 +239,13 @@ impl Start {
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
                 let world = cluster::controller(&client, self.settings(), &metrics, &shutdown, self.running.clone());
-                let (store, id) = self.from_cluster(&client, &gate).await;
+                let (store, id) = self.from_cluster(&client, &keyring, &gate).await;
                 (world, store, id)
             }
         };
         let runtime = Runtime::new(Parts {
             world,
-            keyring: self.keyring,
+            keyring,
             claims: store.claims,
             clock: store.clock,
             store_id: store.id,
@@ -269,7 +260,7 @@ impl Start {
             exempt_namespaces: vec![self.command.namespace.clone(), "kube-system".to_owned()],
             accept_unauthenticated_once: self.command.accept_unauthenticated_once,
             evidence: self.evidence,
-            signer: self.signer,
+            signer,
         });
         runtime.check_store().await;
         let runtime = gate.set(runtime);
@@ -295,25 +286,38 @@ impl Start {
     }
 
     /// The store of claims and the id of the cluster, as soon as the API server gives them.
-    async fn from_cluster(&self, client: &kube::Client, gate: &gate::Gate) -> (store::Opened, String) {
+    async fn from_cluster(
+        &self,
+        client: &kube::Client,
+        keyring: &Keyring,
+        gate: &gate::Gate,
+    ) -> (store::Opened, String) {
         loop {
-            match self.try_cluster(client).await {
+            match self.try_cluster(client, keyring).await {
                 Ok(found) => return found,
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "not ready yet, trying again");
-                    gate.wait_for(format!("{error:#}"));
-                }
+                Err(error) => gate.wait_for(&error),
             }
             tokio::time::sleep(RETRY_EVERY).await;
         }
     }
 
-    async fn try_cluster(&self, client: &kube::Client) -> anyhow::Result<(store::Opened, String)> {
+    /// The signing key, as soon as its file can be used: a key that is restored needs no restart, and none is made up.
+    async fn signer(&self, gate: &gate::Gate) -> Signer {
+        loop {
+            match keys::signer(&self.command.signing_key) {
+                Ok(signer) => return signer,
+                Err(error) => gate.wait_for(&error),
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+
+    async fn try_cluster(&self, client: &kube::Client, keyring: &Keyring) -> anyhow::Result<(store::Opened, String)> {
         let id = match &self.command.cluster_id {
             Some(id) => id.clone(),
             None => cluster::cluster_id(client).await?,
         };
-        let store = cluster::store(client, &self.command.namespace, self.keyring.clone(), &id).await?;
+        let store = cluster::store(client, &self.command.namespace, keyring.clone(), &id).await?;
         Ok((store, id))
     }
 }

@@ -1,6 +1,13 @@
 //! A running writ in front of a real API server, called by URL.
 
-use std::{ffi::OsString, fs, net::TcpListener, path::{Path, PathBuf}, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -167,11 +174,9 @@ impl Rig {
 
     pub(crate) fn wait_ready(&self) -> Result<()> {
         wait_until("writ to be ready", SOON, || {
-            Ok(self
-                .client(false)
-                .and_then(|client| client.get("/readyz"))
-                .is_ok_and(|response| response.status == 200)
-                .then_some(()))
+            let response = self.client(false)?.get("/readyz")?;
+            ensure!(response.status == 200, "{}", response.text());
+            Ok(Some(()))
         })
     }
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 
 use crate::{
     harness::{Client, wait_until},
@@ -30,8 +30,8 @@ pub(crate) struct Balancer {
 
 struct Shared {
     backends: Vec<SocketAddr>,
-    /// Whether each is in use, and since when.
-    ready: Mutex<Vec<(bool, Instant)>>,
+    /// Whether each is in use, since when, and what it said last.
+    ready: Mutex<Vec<(bool, Instant, String)>>,
     next: AtomicUsize,
     over: AtomicBool,
 }
@@ -41,7 +41,7 @@ impl Balancer {
     pub(crate) fn start(backends: Vec<SocketAddr>, authority: &str) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
-        let ready = Mutex::new(vec![(false, Instant::now()); backends.len()]);
+        let ready = Mutex::new(vec![(false, Instant::now(), String::new()); backends.len()]);
         let shared = Arc::new(Shared { backends, ready, next: AtomicUsize::new(0), over: AtomicBool::new(false) });
         for (index, address) in shared.backends.iter().enumerate() {
             let (probe, shared) = (Client::tls(*address, authority, None)?, Arc::clone(&shared));
@@ -65,8 +65,9 @@ impl Balancer {
     /// Waits until a replica is in use, or no more; since when.
     pub(crate) fn wait(&self, index: usize, ready: bool) -> Result<Instant> {
         wait_until("the balancer to see it", SOON, || {
-            let (is, since) = *self.shared.lock().get(index).context("no such replica")?;
-            Ok((is == ready).then_some(since))
+            let (is, since, said) = self.shared.lock().get(index).cloned().context("no such replica")?;
+            ensure!(is == ready, "{said}");
+            Ok(Some(since))
         })
     }
 }
@@ -78,22 +79,24 @@ impl Drop for Balancer {
 }
 
 impl Shared {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(bool, Instant)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(bool, Instant, String)>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn follow(&self, index: usize, probe: &Client) {
         while !self.over.load(Ordering::SeqCst) {
-            let ready = probe.get("/readyz").is_ok_and(|response| response.status == 200);
-            if let Some(entry) = self.lock().get_mut(index).filter(|entry| entry.0 != ready) {
-                *entry = (ready, Instant::now());
+            let answer = probe.get("/readyz");
+            let ready = answer.as_ref().is_ok_and(|response| response.status == 200);
+            if let Some(entry) = self.lock().get_mut(index) {
+                let since = if entry.0 == ready { entry.1 } else { Instant::now() };
+                *entry = (ready, since, answer.map_or_else(|error| error.to_string(), |response| response.text()));
             }
             thread::sleep(PROBE_EVERY);
         }
     }
 
     fn pick(&self) -> Option<SocketAddr> {
-        let ready: Vec<bool> = self.lock().iter().map(|(ready, _)| *ready).collect();
+        let ready: Vec<bool> = self.lock().iter().map(|(ready, ..)| *ready).collect();
         let start = self.next.fetch_add(1, Ordering::SeqCst);
         let count = self.backends.len();
         let index = (0..count).map(|step| (start + step) % count).find(|index| ready.get(*index) == Some(&true))?;

@@ -68,7 +68,8 @@ fn t86_every_call_for_one_deletion_gets_the_same_answer() -> Result<()> {
     let last = json!({"gracePeriodSeconds": 0, "preconditions": {"uid": uid}}).to_string();
     let headers = [("Content-Type", "application/json")];
     let path = "/api/v1/namespaces/default/pods/graceful";
-    let kubelet = rig.cluster.client_as("kube-apiserver", "system:node:nowhere", &["system:nodes", "system:masters"])?;
+    let kubelet =
+        rig.cluster.client_as("kube-apiserver", "system:node:nowhere", &["system:nodes", "system:masters"])?;
     let answer = kubelet.request("DELETE", path, &headers, last.as_bytes())?;
     ensure!(answer.status == 200, "{}", answer.text());
     ensure!(allowed(&rig, uid)? >= 2, "one call for two deletions");

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 
 use crate::{
@@ -88,5 +88,59 @@ fn t85_an_attestation_that_a_webhook_brings_back_creates_nothing_again() -> Resu
     ensure!(status == 403, "{answer}");
     let brought = restorer.seen().iter().filter(|request| request["object"]["metadata"]["name"] == "web").count();
     ensure!(brought >= 4, "the hook was called {brought} times");
+    Ok(())
+}
+
+/// Threat 42: the configuration is opened, edited or deleted while Writ runs. It says so, and never touches it.
+#[test]
+fn t42_a_webhook_configuration_that_is_changed_is_noticed_and_left_alone() -> Result<()> {
+    const KIND: &str = "validatingwebhookconfiguration";
+    /// What the row promises.
+    const NOTICED: Duration = Duration::from_secs(10);
+    let rig = Rig::in_cluster(Options::default())?;
+    govern(&rig, EVERYTHING, &["all"])?;
+    let gauge = |fault: &str| -> Result<bool> {
+        let page = rig.client(false)?.get("/metrics")?.text();
+        let name = format!("writ_webhook_configuration_faults{{fault=\"{fault}\"}}");
+        let line = page.lines().find(|line| line.starts_with(&name)).with_context(|| format!("no {name}"))?;
+        Ok(line.ends_with(" 1"))
+    };
+    let told = |reason: &str| -> Result<bool> {
+        let events = rig.get(&["events.events.k8s.io", "-n", "default"])?;
+        let log = std::fs::read_to_string(rig.cluster.log(&rig.name())?)?;
+        let items = events["items"].as_array().context("a list")?;
+        Ok(items.iter().any(|event| event["reason"] == reason) && log.contains(reason))
+    };
+    let ready =
+        || -> Result<Value> { Ok(rig.get(&["policybinding", "all"])?["status"]["conditions"][0]["reason"].clone()) };
+    let noticed = |fault: &str, reason: &str, condition: &str| {
+        let begun = Instant::now();
+        wait_until(&format!("{fault} to be noticed"), NOTICED, || {
+            Ok((gauge(fault)? && told(reason)? && ready()? == condition).then(|| begun.elapsed()))
+        })
+    };
+    let state = || rig.get(&[KIND, "zz-writ"]).map(|object| object["webhooks"].clone());
+    let patch = |patch: Value| {
+        rig.cluster.kubectl(&["patch", KIND, "zz-writ", "--type=json", "-p", &patch.to_string()], "")?.ok()
+    };
+
+    ensure!(!gauge("failure_ignored")? && !gauge("validating_missing")?, "a fault from the start");
+    patch(json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]))?;
+    let opened = state()?;
+    let first = noticed("failure_ignored", "WebhookConfigurationOpen", "FailurePolicyIgnore")?;
+    ensure!(state()? == opened, "it was changed back");
+    patch(
+        json!([{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Fail"}, {"op": "remove", "path": "/webhooks/0/rules"}]),
+    )?;
+    noticed("validating_without_rules", "WebhookConfigurationChanged", "NotCovered")?;
+    rig.cluster.kubectl(&["delete", KIND, "zz-writ"], "")?.ok()?;
+    let second = noticed("validating_missing", "WebhookConfigurationMissing", "NotCovered")?;
+    ensure!(rig.cluster.kubectl(&["get", KIND, "zz-writ"], "")?.refused()?.contains("NotFound"), "it was made again");
+    rig.register(true, true)?;
+    wait_until("it to be right again", NOTICED, || {
+        Ok((!gauge("validating_missing")? && told("WebhookConfigurationRestored")? && ready()? == "InForce")
+            .then_some(()))
+    })?;
+    println!("noticed after {first:?} (failurePolicy) and {second:?} (deleted)");
     Ok(())
 }

@@ -41,7 +41,8 @@ impl Pair {
         pair.rig.cluster.stop(&pair.rig.name())?;
         let all = format!("{}{}", policies::once("CREATE, UPDATE"), policies::REPEATABLE);
         policies::govern(&pair.rig, &all, &["once", "free"])?;
-        let probe = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe", "namespace": "default"}});
+        let probe =
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "probe", "namespace": "default"}});
         wait_until("the policies to be in force", SOON, || {
             let output = pair.rig.cluster.kubectl(&["create", "-f", "-"], &probe.to_string())?;
             Ok(output.stderr.contains("Probed").then_some(()))

@@ -12,7 +12,9 @@ pub(crate) fn once(operations: &str) -> String {
 /// The same for other resources: group and name.
 pub(crate) fn once_for(resources: &[(&str, &str)], operations: &str) -> String {
     let rule = |(group, resource): &(&str, &str)| {
-        format!("    - {{apiGroups: ['{group}'], apiVersions: [v1], resources: [{resource}], operations: [{operations}]}}\n")
+        format!(
+            "    - {{apiGroups: ['{group}'], apiVersions: [v1], resources: [{resource}], operations: [{operations}]}}\n"
+        )
     };
     let rules: String = resources.iter().map(rule).collect();
     format!(

@@ -67,7 +67,10 @@ fn t12_t63_kill_9_of_replicas_under_load_leaves_no_object_without_its_claim() ->
         let excused = windows.iter().any(|(killed, withdrawn)| sent.begun <= *withdrawn && sent.ended >= *killed);
         let after = |moment: Instant| sent.begun.saturating_duration_since(moment);
         let since: Vec<_> = windows.iter().map(|(killed, withdrawn)| (after(*killed), after(*withdrawn))).collect();
-        ensure!(excused, "refused, neither in flight nor sent before a withdrawal, but after (kill, withdrawal) {since:?}: {sent:?}");
+        ensure!(
+            excused,
+            "refused, neither in flight nor sent before a withdrawal, but after (kill, withdrawal) {since:?}: {sent:?}"
+        );
     }
     let stored = Stored::read(pair.rig.cluster.client())?;
     stored.check(&pair.decisions()?)?;

@@ -26,17 +26,18 @@ fn t08_fifty_deployments_come_to_rest() -> Result<()> {
         let (status, answer) = post(client, "/apis/apps/v1/namespaces/default/deployments", &object)?;
         ensure!(status == 201, "{answer}");
     }
-    let versions = || -> Result<Vec<String>> {
-        let mut all = Vec::new();
-        for path in ["/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/namespaces/default/pods"] {
-            let list = client.get(path)?.json()?;
-            let items = list["items"].as_array().context("a list")?;
-            all.extend(items.iter().map(|item| {
-                format!("{path} {} {}", item["metadata"]["name"], item["metadata"]["resourceVersion"])
-            }));
-        }
-        Ok(all)
-    };
+    let versions =
+        || -> Result<Vec<String>> {
+            let mut all = Vec::new();
+            for path in ["/apis/apps/v1/deployments", "/apis/apps/v1/replicasets", "/api/v1/namespaces/default/pods"] {
+                let list = client.get(path)?.json()?;
+                let items = list["items"].as_array().context("a list")?;
+                all.extend(items.iter().map(|item| {
+                    format!("{path} {} {}", item["metadata"]["name"], item["metadata"]["resourceVersion"])
+                }));
+            }
+            Ok(all)
+        };
     wait_until("every replica set and every pod", SOON * 3, || {
         Ok((versions()?.len() == 3 * DEPLOYMENTS).then_some(()))
     })?;
@@ -58,6 +59,9 @@ fn t08_fifty_deployments_come_to_rest() -> Result<()> {
         ensure!(now == last.0, "written after rest: {:?}", now.iter().find(|line| !last.0.contains(line)));
         thread::sleep(Duration::from_millis(250));
     }
-    println!("{DEPLOYMENTS} deployments were at rest {:?} after their last pod", last.1.saturating_duration_since(complete));
+    println!(
+        "{DEPLOYMENTS} deployments were at rest {:?} after their last pod",
+        last.1.saturating_duration_since(complete)
+    );
     Ok(())
 }

@@ -81,10 +81,12 @@ fn policies_roll_out_under_load_without_a_wrong_refusal() -> Result<()> {
                 scope.spawn(move || write(pair, number, over))
             })
             .collect();
-        let outcome = (0..drill()).try_for_each(|_| versions.into_iter().skip(1).try_for_each(|version| {
-            thread::sleep(Duration::from_millis(500));
-            roll(version)
-        }));
+        let outcome = (0..drill()).try_for_each(|_| {
+            versions.into_iter().skip(1).try_for_each(|version| {
+                thread::sleep(Duration::from_millis(500));
+                roll(version)
+            })
+        });
         thread::sleep(Duration::from_millis(500));
         over.store(true, Ordering::SeqCst);
         let mut all = Vec::new();

@@ -14,36 +14,38 @@ use crate::{
 };
 
 const KEY: &str = "attestation.writ.dev/configmaps";
+const SHOP: &str = "shop";
 const DAY: Duration = Duration::from_secs(24 * 3600 - 600);
 
 /// What was stored becomes what it would be a day later: the same, attested a day ago.
 fn age(rig: &Rig, name: &str) -> Result<()> {
-    let mut statement = verified(&rig.get(&["configmap", name])?, KEY)?;
+    let mut statement = verified(&rig.get(&["configmap", name, "-n", SHOP])?, KEY)?;
     statement.predicate.issued_at = statement.predicate.issued_at.minus(DAY);
     statement.predicate.admit_before = statement.predicate.admit_before.minus(DAY);
     let old = format!("{KEY}={}", signer().sign(statement)?.compact());
     rig.register(false, false)?;
-    rig.cluster.kubectl(&["annotate", "--overwrite", "configmap", name, &old], "")?.ok()?;
+    rig.cluster.kubectl(&["annotate", "--overwrite", "configmap", name, &old, "-n", SHOP], "")?.ok()?;
     rig.register(true, true)
 }
 
 fn state(rig: &Rig, name: &str) -> Result<(Value, Value)> {
-    let object = rig.get(&["configmap", name])?;
+    let object = rig.get(&["configmap", name, "-n", SHOP])?;
     Ok((object["metadata"]["resourceVersion"].clone(), object["metadata"]["annotations"][KEY].clone()))
 }
 
 #[test]
 fn a_reapply_a_day_later_changes_nothing_and_a_change_gets_a_fresh_writ() -> Result<()> {
     let rig = Rig::in_cluster(Options::default())?;
-    govern(&rig, &once("CREATE, UPDATE"), &["once"])?;
+    rig.cluster.kubectl(&["create", "namespace", SHOP], "")?.ok()?;
+    // Elsewhere nothing is governed: the rig looks there whether the webhooks are called.
+    govern(&rig, &once("CREATE, UPDATE").replace("[default, shop]", "[shop]"), &["once"])?;
     let manifest = |data: &str, ticket: &str| {
         let mut object = ticketed("web", ticket);
+        object["metadata"]["namespace"] = json!(SHOP);
         object["data"] = json!({"k": data});
         object.to_string()
     };
-    let apply = |text: &str, further: &[&str]| {
-        rig.cluster.kubectl(&[&["apply", "-f", "-"], further].concat(), text)
-    };
+    let apply = |text: &str, further: &[&str]| rig.cluster.kubectl(&[&["apply", "-f", "-"], further].concat(), text);
     apply(&manifest("1", "CHG-1"), &[])?.ok()?;
     age(&rig, "web")?;
     let (before, lines) = (state(&rig, "web")?, rig.decisions()?.len());
@@ -66,7 +68,7 @@ fn a_reapply_a_day_later_changes_nothing_and_a_change_gets_a_fresh_writ() -> Res
     // A change: the ticket of yesterday was used, a new one gets a writ of today.
     assert_says(&apply(&manifest("2", "CHG-1"), &server_side)?.refused()?, &["Replayed"])?;
     apply(&manifest("2", "CHG-2"), &server_side)?.ok()?;
-    let fresh = verified(&rig.get(&["configmap", "web"])?, KEY)?;
+    let fresh = verified(&rig.get(&["configmap", "web", "-n", SHOP])?, KEY)?;
     let age_now = SystemClock.now()?.as_millis() - fresh.predicate.issued_at.as_millis();
     ensure!((0..60_000).contains(&age_now), "issued {age_now} ms ago");
 
@@ -74,6 +76,7 @@ fn a_reapply_a_day_later_changes_nothing_and_a_change_gets_a_fresh_writ() -> Res
     let old = before.1.as_str().context("an attestation")?.to_owned();
     rig.register(false, true)?;
     let mut stale = ticketed("other", "CHG-3");
+    stale["metadata"]["namespace"] = json!(SHOP);
     stale["metadata"]["annotations"][KEY] = json!(old);
     assert_says(&rig.refused(&stale)?, &["AttestationExpired"])
 }
