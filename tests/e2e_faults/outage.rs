@@ -77,7 +77,7 @@ fn t17_without_the_root_of_its_store_a_replica_denies_until_it_is_back() -> Resu
     }
     rig.create(&root)?;
     rig.wait_ready()?;
-    allowed(&rig, "meanwhile")?;
+    allowed(&rig, "after")?;
     // The claims are those of before.
     let (_, answer) = post(rig.cluster.client(), CONFIG_MAPS, &ticketed("again", "before"))?;
     assert_says(&answer.to_string(), &["Replayed"])

@@ -45,29 +45,39 @@ fn a_reapply_a_day_later_changes_nothing_and_a_change_gets_a_fresh_writ() -> Res
         object["data"] = json!({"k": data});
         object.to_string()
     };
-    let apply = |text: &str, further: &[&str]| rig.cluster.kubectl(&[&["apply", "-f", "-"], further].concat(), text);
-    apply(&manifest("1", "CHG-1"), &[])?.ok()?;
+    let apply = |text: &str| rig.cluster.kubectl(&["apply", "-f", "-"], text);
+    apply(&manifest("1", "CHG-1"))?.ok()?;
     age(&rig, "web")?;
     let (before, lines) = (state(&rig, "web")?, rig.decisions()?.len());
 
-    let said = apply(&manifest("1", "CHG-1"), &[])?.ok()?;
+    let said = apply(&manifest("1", "CHG-1"))?.ok()?;
     assert_says(&said, &["unchanged"])?;
     ensure!(state(&rig, "web")? == before, "the same manifest made a write");
-    // Another tool takes the fields over: only their ownership changes, which is nobody's decision.
-    let server_side = ["--server-side", "--force-conflicts", "--field-manager=gitops"];
-    apply(&manifest("1", "CHG-1"), &server_side)?.ok()?;
+    // Another tool takes the fields over, with server-side apply: only their ownership changes, which nobody decides.
+    let take_over = |text: &str| {
+        let path = format!("/api/v1/namespaces/{SHOP}/configmaps/web?fieldManager=gitops&force=true");
+        let headers = [("Content-Type", "application/apply-patch+yaml")];
+        rig.cluster.client().request("PATCH", &path, &headers, text.as_bytes())
+    };
+    let answer = take_over(&manifest("1", "CHG-1"))?;
+    ensure!(answer.status == 200, "{}", answer.text());
     let owned = state(&rig, "web")?;
+    ensure!(owned.0 != before.0, "nothing was taken over");
     ensure!(owned.1 == before.1, "the attestation was replaced");
     for _ in 0..3 {
-        apply(&manifest("1", "CHG-1"), &server_side)?.ok()?;
+        take_over(&manifest("1", "CHG-1"))?;
+        apply(&manifest("1", "CHG-1"))?.ok()?;
     }
     ensure!(state(&rig, "web")? == owned, "the same manifest made a write");
     let now = rig.decisions()?;
     ensure!(now.len() == lines, "something was decided: {:?}", now.last());
 
     // A change: the ticket of yesterday was used, a new one gets a writ of today.
-    assert_says(&apply(&manifest("2", "CHG-1"), &server_side)?.refused()?, &["Replayed"])?;
-    apply(&manifest("2", "CHG-2"), &server_side)?.ok()?;
+    let answer = take_over(&manifest("2", "CHG-1"))?;
+    ensure!(answer.status == 403, "{}", answer.text());
+    assert_says(&answer.text(), &["Replayed"])?;
+    let answer = take_over(&manifest("2", "CHG-2"))?;
+    ensure!(answer.status == 200, "{}", answer.text());
     let fresh = verified(&rig.get(&["configmap", "web", "-n", SHOP])?, KEY)?;
     let age_now = SystemClock.now()?.as_millis() - fresh.predicate.issued_at.as_millis();
     ensure!((0..60_000).contains(&age_now), "issued {age_now} ms ago");
