@@ -181,7 +181,11 @@ impl Index {
                 self.changed(now, "binding");
             }
             Change::Namespaces(update) => {
-                self.synced.namespaces |= matches!(update, Update::Replace(_));
+                if matches!(update, Update::Replace(_)) && !self.synced.namespaces {
+                    self.synced.namespaces = true;
+                    // Readiness reads it from what is published; nothing else may come for long.
+                    self.changed(now, "namespace");
+                }
                 self.bury(2, &update, |entry| (&entry.name, entry.seen.resource_version));
                 self.controller.namespaces.apply(update);
             }
@@ -377,3 +381,6 @@ async fn wake(at: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

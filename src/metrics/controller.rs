@@ -18,7 +18,7 @@ labels! {
 labels! {
     /// What made the controller publish.
     pub struct PublishLabels {
-        /// `policy`, `binding`, `pin`, `kind` or `webhook`.
+        /// `policy`, `binding`, `namespace`, `pin`, `kind` or `webhook`.
         change,
     }
 }
@@ -96,7 +96,7 @@ const WATCHED: [&str; 7] = [
     "validatingwebhookconfigurations",
     "configmaps",
 ];
-const CHANGES: [&str; 5] = ["policy", "binding", "pin", "kind", "webhook"];
+const CHANGES: [&str; 6] = ["policy", "binding", "namespace", "pin", "kind", "webhook"];
 const WRITES: [&str; 4] = ["done", "conflict", "failed", "dropped"];
 
 impl ControllerMetrics {
