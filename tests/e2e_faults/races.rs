@@ -127,8 +127,8 @@ fn t14_a_replica_that_is_cut_off_from_its_store_allows_nothing() -> Result<()> {
         *reasons.entry(reason.clone()).or_insert(0) += 1;
     }
     let longest = outcomes.iter().map(|(took, ..)| *took).max().unwrap_or_default();
-    // The webhook's own time is 2 s; writ answers before.
-    ensure!(longest < Duration::from_secs(2), "the slowest took {longest:?}");
+    // The webhook's own time is 2 s, and writ answers after at most 1.5; the rest is the way there and back.
+    ensure!(longest < Duration::from_millis(2500), "the slowest took {longest:?}");
     proxy.thaw();
     wait_until("it to allow again", SOON, || {
         let (status, _) = post(&client, CONFIG_MAPS, &ticketed("after", "T-after"))?;
