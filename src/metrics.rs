@@ -5,6 +5,7 @@
 //! a struct that registers itself and name it in [`Metrics`].
 
 mod catalogue;
+mod claims;
 mod controller;
 mod registrar;
 mod webhook;
@@ -12,6 +13,7 @@ mod webhook;
 use std::fmt::Write as _;
 
 pub use catalogue::markdown;
+pub use claims::{ClaimMetrics, EndLabels};
 pub use controller::{
     BINDING_STATES, ControllerMetrics, FaultLabels, POLICY_STATES, PublishLabels, StateLabels, WEBHOOK_FAULTS,
     WatchLabels, WriteLabels,
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub webhook: WebhookMetrics,
     /// What the controller counts.
     pub controller: ControllerMetrics,
+    /// What the work on claims counts.
+    pub claims: ClaimMetrics,
 }
 
 impl Default for Metrics {
@@ -40,8 +44,9 @@ impl Default for Metrics {
         registrar.info("writ_build", "The running build.", &[("version", env!("CARGO_PKG_VERSION"))]);
         let webhook = WebhookMetrics::register(&mut registrar);
         let controller = ControllerMetrics::register(&mut registrar);
+        let claims = ClaimMetrics::register(&mut registrar);
         let (registry, described) = registrar.finish();
-        Self { registry, described, webhook, controller }
+        Self { registry, described, webhook, controller, claims }
     }
 }
 

@@ -158,16 +158,69 @@ impl PolicySet {
 
 fn digest(bounds: &[Bound]) -> Digest {
     let entries = bounds.iter().map(|bound| {
-        let policy = match &bound.force {
-            Force::InForce { policy, .. } => Value::from(policy.digest().to_hex()),
-            Force::Unavailable { .. } => Value::Null,
+        let hex = |digest: Digest| Value::from(digest.to_hex());
+        // The parameters in force may be older than those of the binding.
+        let (policy, params) = match &bound.force {
+            Force::InForce { policy, params_digest, .. } => {
+                (hex(policy.digest()), params_digest.map_or(Value::Null, hex))
+            }
+            Force::Unavailable { .. } => (Value::Null, Value::Null),
         };
         let fields = [
             ("binding", Value::from(bound.binding.digest.to_hex())),
             ("uid", Value::from(bound.binding.uid.clone())),
             ("policy", policy),
+            ("params", params),
         ];
         (bound.binding.name.clone(), Value::Object(fields.into_iter().collect::<Object<'_>>()))
     });
     Digest::of_value(Domain::PolicySet, &Value::Object(entries.collect::<Object<'_>>()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        api::{Metadata, PolicyBindingSpec, PolicySpec},
+        policy::compile,
+    };
+
+    fn bound(wanted: &str, in_force: Option<&str>) -> Bound {
+        let spec: PolicySpec = serde_saphyr::from_str(
+            "{id: p, version: v1, matchConstraints: {resourceRules: [{apiGroups: [apps], apiVersions: [v1], resources: \
+             [deployments], operations: [CREATE]}]}, params: [{name: registry, type: String}], rules: [{name: all, \
+             outcome: Allow, reason: Fine}], replay: {mode: Repeatable}}",
+        )
+        .unwrap();
+        let policy = Arc::new(compile("p.v1", &spec).unwrap());
+        let spec = format!("{{policyRef: {{id: p, version: v1}}, params: {{registry: {wanted}}}, mode: Enforce}}");
+        let spec: PolicyBindingSpec = serde_saphyr::from_str(&spec).unwrap();
+        let metadata = Metadata { name: "b".to_owned(), ..Metadata::default() };
+        let binding = Binding::compile(&metadata, &spec, &[]).unwrap();
+        let force = match in_force {
+            None => Force::Unavailable { message: String::new() },
+            Some(registry) => {
+                let params = [("registry", Value::from(registry.to_owned()))];
+                Force::of(policy, Value::Object(params.into_iter().collect::<Object<'static>>()))
+            }
+        };
+        Bound { binding, force }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_what_decides() {
+        let digest = |bound| PolicySet::build(vec![bound]).digest();
+        let all = [
+            digest(bound("a", Some("a"))),
+            // The binding asks for `a`, and what decides is still the version with `b`.
+            digest(bound("a", Some("b"))),
+            digest(bound("b", Some("b"))),
+            digest(bound("a", None)),
+            PolicySet::build(Vec::new()).digest(),
+        ];
+        for (index, one) in all.iter().enumerate() {
+            assert!(all.iter().skip(index + 1).all(|other| other != one), "{index}");
+        }
+        assert_eq!(digest(bound("a", Some("a"))), all[0]);
+    }
 }

@@ -31,7 +31,7 @@ use crate::{
     admission::{Answer, Request},
     attest::ExecutionId,
     keyring::Keyring,
-    replay::{self, ClaimService},
+    replay::{self, ClaimService, NotReady, StoreError},
     sign::Signer,
     telemetry::DecisionLines,
     time::Timestamp,
@@ -163,9 +163,16 @@ impl Runtime {
     }
 
     /// Looks whether claims can be made, and remembers what it found.
-    pub async fn check_store(&self) {
-        let fault = self.claims.ready().await.err().map(|error| Arc::new(error.to_string()));
-        self.store_fault.store(fault);
+    ///
+    /// # Errors
+    /// The store failed in a way that only a new process can mend.
+    pub async fn check_store(&self) -> Result<(), StoreError> {
+        let fault = self.claims.ready().await.err();
+        self.store_fault.store(fault.as_ref().map(|error| Arc::new(error.to_string())));
+        match fault {
+            Some(NotReady::Store(error @ StoreError::Broken(_))) => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Why claims cannot be made now; `None` where they can.

@@ -1,6 +1,11 @@
 //! Writ against a real API server. Tests carry the numbers of the rows of the threat model that they cover
 //! (`docs/coverage.md`).
 #![cfg(feature = "cluster")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "what a test expects of JSON is there, or the test fails"
+)]
 
 #[path = "harness/harness.rs"]
 mod harness;

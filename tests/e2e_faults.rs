@@ -2,6 +2,11 @@
 //! the limits, a clock that moved. Tests carry the numbers of the rows of the threat model that they cover
 //! (`docs/coverage.md`). `WRIT_DRILL=N` multiplies the counts for a long run.
 #![cfg(feature = "cluster")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    reason = "what a test expects of JSON is there, or the test fails"
+)]
 
 #[path = "harness/harness.rs"]
 mod harness;
@@ -44,6 +49,7 @@ mod rollout;
 mod time;
 
 /// How many times as much is done as a quick run does: `WRIT_DRILL`, 1 by default.
+#[expect(clippy::disallowed_methods, reason = "a test has no command line")]
 fn drill() -> usize {
     std::env::var("WRIT_DRILL").ok().and_then(|value| value.parse().ok()).unwrap_or(1)
 }

@@ -118,7 +118,7 @@ fn main() -> anyhow::Result<()> {
             let report = runtime.block_on(run::measure(&run))?;
             println!("{}", serde_json::to_string_pretty(&report)?);
             let faults: BTreeMap<_, _> = report.faults();
-            anyhow::ensure!(!run.strict || faults.is_empty(), "denied or failed: {faults:?}");
+            anyhow::ensure!(!run.strict || faults.is_empty(), "(denied, failed, the first failure): {faults:?}");
             Ok(())
         }
     }

@@ -129,16 +129,16 @@ impl Report {
         }
     }
 
-    /// Denied and failed changes, of targets that have any.
-    pub(crate) fn faults(&self) -> BTreeMap<&str, (usize, usize)> {
+    /// Denied and failed changes, of targets that have any, and why the first one failed.
+    pub(crate) fn faults(&self) -> BTreeMap<&str, (usize, usize, Option<&str>)> {
         let sums = self.targets.iter().map(|measured| {
-            let sum = measured
-                .rounds
-                .iter()
-                .fold((0, 0), |(denied, failed), round| (denied + round.denied, failed + round.failed));
-            (measured.name.as_str(), sum)
+            let rounds = &measured.rounds;
+            let denied: usize = rounds.iter().map(|round| round.denied).sum();
+            let failed: usize = rounds.iter().map(|round| round.failed).sum();
+            let first = rounds.iter().find_map(|round| round.first_failure.as_deref());
+            (measured.name.as_str(), (denied, failed, first))
         });
-        sums.filter(|(_, sum)| *sum != (0, 0)).collect()
+        sums.filter(|(_, (denied, failed, _))| (*denied, *failed) != (0, 0)).collect()
     }
 
     /// Computes medians and ratios.

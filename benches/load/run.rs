@@ -54,17 +54,13 @@ pub(crate) async fn measure(run: &Run) -> anyhow::Result<Report> {
         object_bytes: reviews.object_bytes(),
     };
     let mut report = Report::new(setting, run.targets.iter().map(|target| target.name.clone()));
-    let mut clients = Vec::new();
     let next = Rc::new(Cell::new(0));
-    for target in &run.targets {
-        clients.push(connect(run, &dialer, target).await?);
-    }
     for round in 0..=run.rounds {
-        for (index, target) in run.targets.iter().enumerate() {
-            let all = clients.get_mut(index).context("a target without connections")?;
+        for target in &run.targets {
             let count = if round == 0 { run.warm_up } else { run.count };
-            let (mut measured, back) = one_round(run, target, std::mem::take(all), &reviews, &next, count).await?;
-            *all = back;
+            // New connections: while others were measured, a server may have given up on idle ones.
+            let clients = connect(run, &dialer, target).await?;
+            let mut measured = one_round(run, target, clients, &reviews, &next, count).await?;
             // The order in time, for who reads the raw numbers.
             measured.round = round;
             if round > 0 {
@@ -106,7 +102,7 @@ async fn one_round(
     reviews: &Rc<Reviews>,
     next: &Rc<Cell<usize>>,
     count: usize,
-) -> anyhow::Result<(Round, Vec<Client>)> {
+) -> anyhow::Result<Round> {
     let before = target.pid.map(process::cpu_time).transpose()?;
     let shared = Rc::new(Shared {
         reviews: Rc::clone(reviews),
@@ -121,13 +117,10 @@ async fn one_round(
     let workers: Vec<_> =
         clients.into_iter().map(|client| local.spawn_local(work(client, Rc::clone(&shared)))).collect();
     let mut round = Round::default();
-    let mut back = Vec::new();
     local
         .run_until(async {
             for worker in workers {
-                let (client, part) = worker.await?;
-                back.push(client);
-                round.join(part);
+                round.join(worker.await?);
             }
             anyhow::Ok(())
         })
@@ -140,16 +133,16 @@ async fn one_round(
         (round.resident_kb, round.peak_kb) = (Some(resident), Some(peak));
     }
     round.settle();
-    Ok((round, back))
+    Ok(round)
 }
 
 /// Takes changes until there are no more.
-async fn work(mut client: Client, shared: Rc<Shared>) -> (Client, Round) {
+async fn work(mut client: Client, shared: Rc<Shared>) -> Round {
     let mut round = Round::default();
     loop {
         let change = shared.next.get();
         if change >= shared.end {
-            return (client, round);
+            return round;
         }
         shared.next.set(change + 1);
         let due = match shared.interval {

@@ -16,7 +16,9 @@ fn user(name: &str, groups: &[&str]) -> UserInfo {
 }
 
 /// (binding, user, groups, namespace, its labels, expected)
-const CASES: &[(&str, &str, &[&str], &str, &[(&str, &str)], Applicability)] = &[
+type Case = (&'static str, &'static str, &'static [&'static str], &'static str, Labels, Applicability);
+type Labels = &'static [(&'static str, &'static str)];
+const CASES: &[Case] = &[
     ("", "ann", &[], "shop", &[], Applicability::Governed),
     (
         "matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: shop}}}",

@@ -13,6 +13,7 @@ mod self_test;
 
 pub use ca_bundle::CaBundleHook;
 pub use install::InstallHook;
+pub(in crate::cli) use objects::{PUBLIC_KEY, STORE_ROOT};
 pub use pre_delete::PreDeleteHook;
 pub use pre_upgrade::PreUpgradeHook;
 pub use self_test::SelfTestHook;

@@ -13,6 +13,7 @@ use clap::Args;
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use crate::{
+    attest::KeyId,
     clock::{Clock as _, SystemClock},
     controller::Settings,
     digest::Digest,
@@ -88,7 +89,8 @@ pub struct ServeCommand {
     /// Where claims are kept: `configmap` (default in a cluster) or `embedded:FILE` (default outside one).
     #[arg(long, env = "WRIT_STORE", value_name = "STORE")]
     store: Option<String>,
-    /// Make the embedded store if there is none. A lost store is then not noticed: only for the first start.
+    /// Make the embedded store, and the ledger of published versions beside it, if there is none. A lost one is then
+    /// not noticed: only for the first start.
     #[arg(long, env = "WRIT_INITIALIZE_STORE")]
     initialize_store: bool,
     /// A label key of namespaces that bindings may select by, because only trusted people can set it.
@@ -228,7 +230,9 @@ impl Start {
             Some(folder) => {
                 let now = SystemClock.now()?;
                 let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
-                let store = store::embedded(self.command.store.as_deref(), folder, self.command.initialize_store)?;
+                let place = store::place(self.command.store.as_deref(), folder)?;
+                files.pin(&store::ledger(&place, self.command.initialize_store)?).await?;
+                let store = store::embedded(&place, self.command.initialize_store, &metrics.claims)?;
                 let id = self
                     .command
                     .cluster_id
@@ -239,7 +243,8 @@ impl Start {
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
                 let world = cluster::controller(&client, self.settings(), &metrics, &shutdown, self.running.clone());
-                let (store, id) = self.from_cluster(&client, &keyring, &gate).await;
+                let keys = (keyring.clone(), signer.key_id());
+                let (store, id) = self.wait_for_cluster(&client, &keys, &gate, &metrics).await;
                 (world, store, id)
             }
         };
@@ -262,11 +267,12 @@ impl Start {
             evidence: self.evidence,
             signer,
         });
-        runtime.check_store().await;
+        runtime.check_store().await?;
         let runtime = gate.set(runtime);
         loop {
             tokio::time::sleep(CHECK_EVERY).await;
-            runtime.check_store().await;
+            // What only a new process mends ends this one.
+            runtime.check_store().await?;
         }
     }
 
@@ -286,14 +292,15 @@ impl Start {
     }
 
     /// The store of claims and the id of the cluster, as soon as the API server gives them.
-    async fn from_cluster(
+    async fn wait_for_cluster(
         &self,
         client: &kube::Client,
-        keyring: &Keyring,
+        keys: &(Keyring, KeyId),
         gate: &gate::Gate,
+        metrics: &Metrics,
     ) -> (store::Opened, String) {
         loop {
-            match self.try_cluster(client, keyring).await {
+            match self.try_cluster(client, keys, metrics).await {
                 Ok(found) => return found,
                 Err(error) => gate.wait_for(&error),
             }
@@ -312,12 +319,19 @@ impl Start {
         }
     }
 
-    async fn try_cluster(&self, client: &kube::Client, keyring: &Keyring) -> anyhow::Result<(store::Opened, String)> {
+    async fn try_cluster(
+        &self,
+        client: &kube::Client,
+        (keyring, key): &(Keyring, KeyId),
+        metrics: &Metrics,
+    ) -> anyhow::Result<(store::Opened, String)> {
         let id = match &self.command.cluster_id {
             Some(id) => id.clone(),
             None => cluster::cluster_id(client).await?,
         };
-        let store = cluster::store(client, &self.command.namespace, keyring.clone(), &id).await?;
+        let namespace = &self.command.namespace;
+        let expected = cluster::pair(client, namespace, *key).await?;
+        let store = cluster::store(client, namespace, expected, keyring.clone(), &id, &metrics.claims).await?;
         Ok((store, id))
     }
 }

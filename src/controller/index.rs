@@ -181,13 +181,14 @@ impl Index {
                 self.changed(now, "binding");
             }
             Change::Namespaces(update) => {
-                if matches!(update, Update::Replace(_)) && !self.synced.namespaces {
-                    self.synced.namespaces = true;
-                    // Readiness reads it from what is published; nothing else may come for long.
-                    self.changed(now, "namespace");
-                }
+                let is_first = !self.synced.namespaces && matches!(update, Update::Replace(_));
+                self.synced.namespaces |= is_first;
                 self.bury(2, &update, |entry| (&entry.name, entry.seen.resource_version));
                 self.controller.namespaces.apply(update);
+                // Later ones are read where they are; that they are there at all is part of what is published.
+                if is_first {
+                    self.changed(now, "namespace");
+                }
             }
             Change::Custom(update) => {
                 self.synced.custom |= matches!(update, Update::Replace(_));

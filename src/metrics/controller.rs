@@ -96,7 +96,7 @@ const WATCHED: [&str; 7] = [
     "validatingwebhookconfigurations",
     "configmaps",
 ];
-const CHANGES: [&str; 6] = ["policy", "binding", "namespace", "pin", "kind", "webhook"];
+const CHANGES: [&str; 6] = ["policy", "binding", "pin", "kind", "webhook", "namespace"];
 const WRITES: [&str; 4] = ["done", "conflict", "failed", "dropped"];
 
 impl ControllerMetrics {

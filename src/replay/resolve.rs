@@ -36,7 +36,9 @@ pub struct ResolveReport {
     pub undetermined: usize,
     /// Claims that are still to be ended.
     pub left: usize,
-    /// Records that cannot be read: damaged or tampered with. Their authorities are denied.
+    /// Whether the whole store was searched in this pass.
+    pub searched: bool,
+    /// Records that cannot be read, as a search found: damaged or tampered with. Their authorities are denied.
     pub unreadable: usize,
     /// The last cause why one could not be ended.
     pub failure: Option<String>,
@@ -62,7 +64,8 @@ impl ClaimService {
             Err(outcome) => return ResolveReport { failure: Some(cause(&outcome)), ..report },
         };
         match self.sweep(now).await {
-            Ok(unreadable) => report.unreadable = unreadable.len(),
+            Ok(None) => {}
+            Ok(Some(unreadable)) => (report.searched, report.unreadable) = (true, unreadable.len()),
             Err(outcome) => report.failure = Some(cause(&outcome)),
         }
         let ended = stream::iter(self.take_due(now))
@@ -122,10 +125,11 @@ impl ClaimService {
     }
 
     /// Searches the store for overdue claims of other replicas, or of this one before it was started again.
-    async fn sweep(&self, now: Timestamp) -> Result<Vec<String>, Outcome> {
+    /// None where it is not time yet; else what cannot be read.
+    async fn sweep(&self, now: Timestamp) -> Result<Option<Vec<String>>, Outcome> {
         let elapsed = self.clock.elapsed();
         if lock(&self.swept).is_some_and(|last| elapsed.saturating_sub(last) < SWEEP_EVERY) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let mut after: Option<String> = None;
         let mut unreadable = Vec::new();
@@ -142,7 +146,7 @@ impl ClaimService {
             after = page.next;
             if after.is_none() {
                 *lock(&self.swept) = Some(elapsed);
-                return Ok(unreadable);
+                return Ok(Some(unreadable));
             }
         }
     }

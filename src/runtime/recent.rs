@@ -14,7 +14,13 @@ const MAX_BYTES: usize = 4 << 20;
 /// but words.
 #[derive(Default)]
 pub(super) struct Recent {
-    objects: Mutex<(VecDeque<(ExecutionId, Vec<u8>)>, usize)>,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    objects: VecDeque<(ExecutionId, Vec<u8>)>,
+    bytes: usize,
 }
 
 impl Recent {
@@ -22,18 +28,17 @@ impl Recent {
         if object.len() > MAX_BYTES / 4 {
             return;
         }
-        let mut guard = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        let (objects, bytes) = &mut *guard;
-        *bytes += object.len();
-        objects.push_back((id, object.to_vec()));
-        while objects.len() > MAX_OBJECTS || *bytes > MAX_BYTES {
-            let Some((_, gone)) = objects.pop_front() else { break };
-            *bytes -= gone.len();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.bytes += object.len();
+        kept.objects.push_back((id, object.to_vec()));
+        while kept.objects.len() > MAX_OBJECTS || kept.bytes > MAX_BYTES {
+            let Some((_, gone)) = kept.objects.pop_front() else { break };
+            kept.bytes -= gone.len();
         }
     }
 
     pub(super) fn find(&self, id: ExecutionId) -> Option<Vec<u8>> {
-        let guard = self.objects.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.0.iter().find(|(own, _)| *own == id).map(|(_, object)| object.clone())
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.objects.iter().find(|(own, _)| *own == id).map(|(_, object)| object.clone())
     }
 }

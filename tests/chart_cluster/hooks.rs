@@ -330,7 +330,7 @@ fn accounts_may_what_they_need_and_no_more() -> Result<()> {
         ("writ", &["list", "deployments.apps", "--all-namespaces"], true),
         ("writ", &["watch", "clusterroles.rbac.authorization.k8s.io"], true),
         ("writ", &["create", "configmaps", N], true),
-        ("writ", &["get", "secrets/writ-signing-key", N], true),
+        ("writ", &["get", "secrets/writ-signing-key", N], false),
         ("writ", &["update", "policybindings.writ.dev/x", "--subresource=status"], true),
         ("writ", &["create", "events.events.k8s.io", "--namespace=default"], true),
         ("writ", &["get", "secrets/writ-ca", N], false),

@@ -3,7 +3,6 @@
 
 use std::cell::Cell;
 use std::fs;
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -42,7 +41,8 @@ impl Plane {
             prepare(&cluster)?;
             Ok(cluster)
         })?;
-        let replicas = [Replica { name: "writ-0", port: free_port()? }, Replica { name: "writ-1", port: free_port()? }];
+        let replicas =
+            [Replica { name: "writ-0", port: cluster.port()? }, Replica { name: "writ-1", port: cluster.port()? }];
         Ok(Self { cluster, program, replicas, read_from: Default::default() })
     }
 
@@ -197,8 +197,4 @@ impl Stage for Plane {
             Ok(())
         })
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

@@ -136,7 +136,8 @@ fn t36_t37_every_way_to_change_a_pod_is_decided_and_recorded() -> Result<()> {
     let status = json!({"status": {"reason": "x"}});
     let scale = json!({"spec": {"replicas": 2}});
     // (method, path, headers, body, operation, resource, subresource)
-    let ways: Vec<(&str, String, &[(&str, &str)], Value, &str, &str, &str)> = vec![
+    type Way<'w> = (&'w str, String, &'w [(&'w str, &'w str)], Value, &'w str, &'w str, &'w str);
+    let ways: Vec<Way<'_>> = vec![
         ("PATCH", format!("{pods}/a/status"), &merge, status, "UPDATE", "pods", "status"),
         ("PATCH", format!("{pods}/a/ephemeralcontainers"), &merge, ephemeral, "UPDATE", "pods", "ephemeralcontainers"),
         ("POST", format!("{pods}/a/binding"), &json_type, binding, "CREATE", "pods", "binding"),

@@ -3,7 +3,6 @@
 use std::{
     ffi::OsString,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -85,7 +84,7 @@ impl Rig {
     }
 
     fn start(cluster: Arc<Cluster>, source: &Source<'_>) -> Result<Self> {
-        let port = free_port()?;
+        let port = cluster.port()?;
         let folder = cluster.directory().join(format!("writ-{port}"));
         fs::create_dir_all(&folder)?;
         let now = SystemClock.now()?;
@@ -178,6 +177,7 @@ impl Rig {
             ensure!(response.status == 200, "{}", response.text());
             Ok(Some(()))
         })
+        .inspect_err(|_| self.cluster.keep_logs())
     }
 
     /// Registers the webhooks by URL: each of them or not.
@@ -264,10 +264,6 @@ pub(crate) fn verified(object: &Value, key: &str) -> Result<Statement> {
     let keyring = Keyring::new([KeyringEntry::always(signer().public_key().clone())])?;
     let statement = Verifier::offline(&keyring).verify_compact(text)?;
     Ok((*statement).clone())
-}
-
-pub(crate) fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 pub(crate) fn base64(bytes: &[u8]) -> String {

@@ -9,7 +9,7 @@ use crate::{
     balancer::Balancer,
     harness::{Options, WEBHOOK_CALLER, wait_until},
     policies,
-    support::{Rig, SOON, free_port},
+    support::{Rig, SOON},
 };
 
 pub(crate) struct Pair {
@@ -28,7 +28,7 @@ impl Pair {
         let authority = fs::read_to_string(rig.folder.join("ca.crt"))?;
         let mut backends = Vec::new();
         for name in NAMES {
-            let port = free_port()?;
+            let port = rig.cluster.port()?;
             let component = rig.cluster.component(name, env!("CARGO_BIN_EXE_writ"));
             rig.cluster.add(component.args(serve(&rig, name, port)).args(arguments.iter().copied()));
             rig.cluster.launch(name)?;

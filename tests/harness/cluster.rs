@@ -256,6 +256,11 @@ impl Cluster {
         audit_log(&self.state, api_server)
     }
 
+    /// A TCP port on loopback for a server of the test: one that no outgoing connection can take meanwhile.
+    pub(crate) fn port(&self) -> Result<u16> {
+        self.state.port()
+    }
+
     /// Keeps the logs when the cluster ends. A panic does so by itself; a test that ends with `Err` has to say it.
     pub(crate) fn keep_logs(&self) {
         self.state.mark_failed();

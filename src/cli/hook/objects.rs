@@ -7,9 +7,9 @@ use kube::api::ObjectMeta;
 /// The Secret with the certificate authority: `ca.crt`, `ca.key`.
 pub(super) const CA_SECRET: &str = "writ-ca";
 /// The ConfigMap with the root record of the store.
-pub(super) const STORE_ROOT: &str = "writ-store";
+pub(in crate::cli) const STORE_ROOT: &str = "writ-store";
 /// The ConfigMap with the public key, for verifiers.
-pub(super) const PUBLIC_KEY: &str = "writ-public-key";
+pub(in crate::cli) const PUBLIC_KEY: &str = "writ-public-key";
 /// The Secret with the signing key, unless the chart's values name another one: `key.pem`.
 pub(super) const SIGNING_KEY_SECRET: &str = "writ-signing-key";
 /// The Lease of the leader.

@@ -11,6 +11,7 @@ use crate::{
     binding::{Binding, NAME_LABEL},
     canonical::{Object, Value},
     cli::{input::Inputs, manifest},
+    ledger::{FileLedger, Ledger as _, Pinned},
     policy::{Policy, compile},
     policy_set::{Bound, Force, PolicySet},
     projection::kinds,
@@ -20,6 +21,7 @@ use crate::{
 
 /// Policies and bindings of a folder, read once.
 pub(super) struct Files {
+    policies: Vec<Arc<Policy>>,
     snapshot: Arc<Snapshot>,
 }
 
@@ -77,11 +79,30 @@ impl Files {
         let bounds =
             bindings.into_iter().map(|binding| bind(binding, &policies)).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
+            policies: policies.into_values().collect(),
             snapshot: Arc::new(Snapshot {
                 set: PolicySet::build(bounds),
                 changed_at: now.minus(crate::runtime::SETTLING * 2),
             }),
         })
+    }
+}
+
+impl Files {
+    /// Pins the content of every version in the ledger.
+    ///
+    /// # Errors
+    /// A version was published before with other content, or the ledger cannot be written.
+    pub(super) async fn pin(&self, ledger: &FileLedger) -> anyhow::Result<()> {
+        for policy in &self.policies {
+            let (id, version, digest) = (policy.id(), policy.version(), policy.digest());
+            if let Pinned::Conflict(before) = ledger.pin(id, version, digest).await? {
+                bail!(
+                    "policy `{id}.{version}` was published before with other content (`{before}`, now `{digest}`): a published version never changes, publish `{id}.<next>` instead"
+                );
+            }
+        }
+        Ok(())
     }
 }
 
@@ -139,5 +160,47 @@ impl World for Files {
     fn admit_own<'a>(&'a self, _: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {
         let refusal = Refusal::new(Reason::InvalidPolicy, "this writ reads its policies from files: change them there");
         Box::pin(std::future::ready(Err(refusal)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(version: &str, reason: &str) -> String {
+        format!(
+            r#"
+apiVersion: writ.dev/v1alpha1
+kind: Policy
+metadata: {{name: scale.{version}}}
+spec:
+  id: scale
+  version: {version}
+  matchConstraints:
+    resourceRules: [{{apiGroups: [apps], apiVersions: [v1], resources: [deployments], operations: [UPDATE]}}]
+  signals: [{{name: replicas, type: Integer, expression: object.spec.replicas}}]
+  rules: [{{name: any, outcome: Deny, reason: {reason}}}]
+  replay: {{mode: Repeatable}}
+"#
+        )
+    }
+
+    #[tokio::test]
+    async fn a_published_version_keeps_its_content_also_in_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = folder.path().join("claims.redb");
+        assert!(super::super::store::ledger(&place, false).is_err(), "a missing ledger is not an empty one");
+        let publish = async |text: &str| {
+            std::fs::write(folder.path().join("policy.yaml"), text).unwrap();
+            let files = Files::read(folder.path(), &[], Timestamp::from_millis(1_000_000)).unwrap();
+            // Opened anew each time, as by a process that was started again.
+            files.pin(&super::super::store::ledger(&place, true).unwrap()).await
+        };
+        publish(&policy("v1", "Closed")).await.unwrap();
+        publish(&policy("v1", "Closed")).await.unwrap();
+        let refusal = publish(&policy("v1", "Open")).await.unwrap_err().to_string();
+        assert!(refusal.contains("publish `scale.<next>` instead"), "{refusal}");
+        publish(&policy("v2", "Open")).await.unwrap();
+        publish(&policy("v1", "Closed")).await.unwrap();
     }
 }

@@ -1,0 +1,3 @@
+module writ.dev/tests/cluster/tools/nothing
+
+go 1.26.0
