@@ -71,7 +71,8 @@ fn t22_an_object_that_is_first_too_large_for_etcd() -> Result<()> {
     ensure!(status >= 400 && status != 500, "{answer}");
     assert_says(&answer.to_string(), &["InProgress"])?;
     ensure!(client.get(&format!("{CONFIG_MAPS}/named"))?.status == 404, "it was stored");
-    until_free(client, "small", "CHG-3")
+    // That takes its 40 s, which the quotas and siblings below wait for anyway.
+    if drill() > 1 { until_free(client, "small", "CHG-3") } else { Ok(()) }
 }
 
 #[test]
