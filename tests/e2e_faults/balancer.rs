@@ -21,6 +21,8 @@ use crate::{
 
 /// How often a replica is asked whether it is ready.
 const PROBE_EVERY: Duration = Duration::from_millis(100);
+/// How often in a row a replica says that it is not ready before it is withdrawn.
+const PATIENCE: u32 = 3;
 
 /// The balancer; it ends with its owner.
 pub(crate) struct Balancer {
@@ -84,9 +86,13 @@ impl Shared {
     }
 
     fn follow(&self, index: usize, probe: &Client) {
+        let mut said_no = 0;
         while !self.over.load(Ordering::SeqCst) {
             let answer = probe.get("/readyz");
-            let ready = answer.as_ref().is_ok_and(|response| response.status == 200);
+            // Who cannot be reached is gone; who says no is asked again, as a kubelet does.
+            said_no = if answer.as_ref().is_ok_and(|response| response.status != 200) { said_no + 1 } else { 0 };
+            let was = self.lock().get(index).is_some_and(|entry| entry.0);
+            let ready = answer.is_ok() && if was { said_no < PATIENCE } else { said_no == 0 };
             if let Some(entry) = self.lock().get_mut(index) {
                 let since = if entry.0 == ready { entry.1 } else { Instant::now() };
                 *entry = (ready, since, answer.map_or_else(|error| error.to_string(), |response| response.text()));

@@ -64,7 +64,7 @@ struct Change {
 fn policies_roll_out_under_load_without_a_wrong_refusal() -> Result<()> {
     let pair = Pair::start(&[])?;
     pair.rig.cluster.kubectl(&["delete", "policybinding", "once", "free"], "")?.ok()?;
-    let versions = [("v1", "red"), ("v2", "blue"), ("v1", "red")];
+    let versions = [("v1", "red"), ("v2", "blue"), ("v1", "red"), ("v2", "blue"), ("v1", "red")];
     let mut changes = Vec::new();
     let mut roll = |(version, colour): (&str, &'static str)| -> Result<()> {
         let asked = Instant::now();
@@ -75,7 +75,7 @@ fn policies_roll_out_under_load_without_a_wrong_refusal() -> Result<()> {
     roll(versions[0])?;
     let over = AtomicBool::new(false);
     let answers: Vec<Answer> = thread::scope(|scope| {
-        let writers: Vec<_> = (0..4)
+        let writers: Vec<_> = (0..8)
             .map(|number| {
                 let (pair, over) = (&pair, &over);
                 scope.spawn(move || write(pair, number, over))
@@ -83,11 +83,11 @@ fn policies_roll_out_under_load_without_a_wrong_refusal() -> Result<()> {
             .collect();
         let outcome = (0..drill()).try_for_each(|_| {
             versions.into_iter().skip(1).try_for_each(|version| {
-                thread::sleep(Duration::from_millis(500));
+                thread::sleep(Duration::from_millis(200));
                 roll(version)
             })
         });
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(200));
         over.store(true, Ordering::SeqCst);
         let mut all = Vec::new();
         for writer in writers {
