@@ -175,7 +175,7 @@ fn t23_clients_that_race_for_one_object_burn_no_ticket() -> Result<()> {
     let client = rig.cluster.client();
     let (status, answer) = post(client, CONFIG_MAPS, &ticketed("raced", "CHG-0"))?;
     ensure!(status == 201, "{answer}");
-    let clients = 100;
+    let clients = if drill() > 1 { 100 } else { 40 };
     let path = format!("{CONFIG_MAPS}/raced");
     let change = |number: usize| json!({"metadata": {"annotations": {"example.com/ticket": format!("CHG-R{number}")}}, "data": {format!("client-{number}"): "done"}});
     let begun = Instant::now();
@@ -198,6 +198,10 @@ fn t23_clients_that_race_for_one_object_burn_no_ticket() -> Result<()> {
     }
     // Whoever lost tries again with the same ticket.
     for (number, ..) in &lost {
+        // Who was told of no answer in time may have been stored all the same.
+        if client.get(&path)?.json()?["data"].get(format!("client-{number}")).is_some() {
+            continue;
+        }
         let (status, answer) = patch(client, &path, &change(*number))?;
         ensure!(status == 200, "{number}, which had lost: {answer}");
     }
