@@ -74,14 +74,15 @@ image: program ## Make the image from the Containerfile, as an OCI archive: targ
 	@if [ ! $(IMAGE) -nt $(PROGRAM) ] || [ ! $(IMAGE) -nt Containerfile ]; then \
 	  $(CLUSTER) image $(PROGRAM) writ.dev/writ:$(VERSION) --output $(IMAGE) --containerfile Containerfile; fi
 
+.PHONY: bench
+bench: setup ## Measure Writ against its floor, a do-nothing pair and no webhook; writes docs/benchmarks.md
+	@RUSTFLAGS='-C target-feature=+crt-static' cargo build --release --locked --target $(TARGET) \
+	  --bin writ --example floor --example load --example bench
+	@target/$(TARGET)/release/examples/bench --write docs/benchmarks.md
+
 .PHONY: demo
 demo: setup $(if $(NODE),image,program) ## Writ's main job on a real Kubernetes, told and checked step by step (with root: with real pods)
 	@cargo run --quiet --example demo -- --program $(PROGRAM) $(if $(NODE),--image $(IMAGE))
-
-.PHONY: bench
-bench: setup ## Measure Writ against its floor, a do-nothing pair and no webhook; writes docs/benchmarks.md
-	@cargo build --release --locked --bin writ --example floor --example load --example bench
-	@target/release/examples/bench --write docs/benchmarks.md
 
 .PHONY: kinds kinds-check
 kinds: ## Regenerate tests/vectors/kinds.json, an object of every built-in kind, from Kubernetes' own tests

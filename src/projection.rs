@@ -5,13 +5,14 @@
 //! only if no user and no other webhook can use it to change what is stored; [`table`] says which, and a survey of a
 //! real API server regenerates it.
 
+mod derived;
 mod key;
 pub mod kinds;
 pub mod live;
 pub mod table;
 mod walk;
 
-use std::{collections::BTreeMap, fmt, io::Write, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, io::Write, str::FromStr};
 
 pub use key::{KEY_PREFIX, annotation_key};
 
@@ -28,6 +29,8 @@ pub struct Plan {
     exclusions: Vec<&'static Exclusion>,
     own_key: String,
     status_owned: bool,
+    has_derived: bool,
+    creating: bool,
 }
 
 /// The name of a projection: the table's version, whether `status` is left out, and which fields the server was left
@@ -59,9 +62,22 @@ impl Plan {
     /// `status_subresource` says whether the kind has one: only then the server, not the request, owns `status`.
     #[must_use]
     pub fn new(kind: &GroupVersionKind, own_key: &str, status_subresource: bool) -> Self {
-        let exclusions = table::TABLE.iter().filter(|exclusion| exclusion.applies_to(kind)).collect();
+        let of_kind = table::TABLE.iter().filter(|exclusion| exclusion.applies_to(kind));
+        let (derived, exclusions): (Vec<_>, Vec<_>) = of_kind.partition(|exclusion| exclusion.owned == Owned::Derived);
         let status_owned = status_subresource && !table::writes_status(kind);
-        Self { exclusions, own_key: own_key.to_owned(), status_owned }
+        Self {
+            exclusions,
+            own_key: own_key.to_owned(),
+            status_owned,
+            has_derived: !derived.is_empty(),
+            creating: false,
+        }
+    }
+
+    /// The same for a request that creates an object, or not: the server owns less of what does not exist yet.
+    #[must_use]
+    pub fn creating(self, creating: bool) -> Self {
+        Self { creating, ..self }
     }
 
     /// The id of this plan, with nothing left to the server.
@@ -77,6 +93,7 @@ impl Plan {
         for exclusion in &self.exclusions {
             if let Owned::WhenAbsent { bit, .. } = exclusion.owned
                 && walk::is_absent(object, exclusion.path)
+                && walk::holds(exclusion, object, self.creating)
             {
                 absent |= 1 << bit;
             }
@@ -87,7 +104,8 @@ impl Plan {
     /// The projection of an object by the rules under which it was attested before.
     #[must_use]
     pub fn project_as(&self, object: &Value<'_>, id: ProjectionId) -> Projection {
-        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
+        let object = &*self.without_derived(object);
+        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id, creating: self.creating };
         let mut subtrees = BTreeMap::new();
         for (name, value) in object.as_object().into_iter().flat_map(canonical::Object::iter) {
             if name == "status" && id.status_owned {
@@ -118,8 +136,12 @@ impl Plan {
     /// JSON pointers (RFC 6901) to what differs between two states of one object, at most 16, in document order.
     #[must_use]
     pub fn differences(&self, attested: &Value<'_>, found: &Value<'_>, id: ProjectionId) -> Vec<String> {
-        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id };
-        walk.differences(attested, found)
+        let walk = walk::Walk { exclusions: &self.exclusions, own_key: &self.own_key, id, creating: self.creating };
+        walk.differences(&self.without_derived(attested), &self.without_derived(found))
+    }
+
+    fn without_derived<'v, 'a>(&self, object: &'v Value<'a>) -> Cow<'v, Value<'a>> {
+        if self.has_derived { derived::without(object) } else { Cow::Borrowed(object) }
     }
 }
 

@@ -20,9 +20,9 @@ const MAX_TRIES: usize = 20_000;
 /// A field that is changed afterwards.
 #[derive(Clone, Copy, Debug)]
 pub struct Afterwards {
-    /// API group.
+    /// API group, or `*`.
     pub group: &'static str,
-    /// Kind.
+    /// Kind, or `*`.
     pub kind: &'static str,
     /// Object keys.
     pub path: &'static [&'static str],
@@ -71,10 +71,13 @@ const fn field(
 const SCALED: &str = "the scale subresource, for example by an autoscaler";
 const ROLLOUTS: &str = "the deployment controller, which counts rollouts";
 const SIZES: &str = "the deployment controller, which notes the wanted size";
+const DELETED: &str = "a deletion, which waits for finalizers or for the grace period";
 const VOLUMES: &str = "the volume controllers, which bind the claim";
 
 /// The table: subresources that write to the main object, and the controllers of Kubernetes.
 pub const AFTERWARDS: &[Afterwards] = &[
+    field("*", "*", &["metadata", "deletionTimestamp"], Origin::Absent, DELETED),
+    field("*", "*", &["metadata", "deletionGracePeriodSeconds"], Origin::Absent, DELETED),
     field(
         "apps",
         "Deployment",
@@ -170,7 +173,13 @@ pub fn explain(
     let mut before = Object::default();
     let mut changes = Vec::new();
     for (name, part) in parts.iter() {
-        let alone = |part: Value<'static>| Value::Object([(name.to_owned(), part)].into_iter().collect::<Object<'_>>());
+        let alone = |part: Value<'static>| {
+            // What the server derives in one part, it derives from the metadata.
+            let metadata = parts.member("metadata").filter(|_| plan.has_derived).cloned().map(Value::into_owned);
+            let mut alone: Object<'_> = metadata.into_iter().map(|metadata| ("metadata", metadata)).collect();
+            alone.insert(name.to_owned(), part);
+            Value::Object(alone)
+        };
         let mut found = part.clone().into_owned();
         if now.subtrees.get(name).is_some_and(|digest| !is_attested(name, digest)) {
             let fits = |candidate: &Value<'_>| {
@@ -192,8 +201,11 @@ fn restore(
     live: &Value<'static>,
     fits: impl Fn(&Value<'_>) -> bool,
 ) -> Option<(Value<'static>, Vec<LiveChange>)> {
-    let concerns =
-        |entry: &&Afterwards| entry.group == kind.group && entry.kind == kind.kind && entry.path.first() == Some(&part);
+    let concerns = |entry: &&Afterwards| {
+        ["*", &kind.group].contains(&entry.group)
+            && ["*", &kind.kind].contains(&entry.kind)
+            && entry.path.first() == Some(&part)
+    };
     let fields: Vec<(&Afterwards, &Value<'static>, Vec<Option<Value<'static>>>)> = AFTERWARDS
         .iter()
         .filter(concerns)
@@ -294,7 +306,7 @@ mod tests {
         let kind = kind_of(&attested);
         let resource = format!("{}s", kind.kind.to_lowercase());
         let status = kinds::has_status(&kind.group, &resource);
-        let plan = Plan::new(&kind, &annotation_key(&resource, &kind.group), status);
+        let plan = Plan::new(&kind, &annotation_key(&resource, &kind.group), status).creating(true);
         let projection = plan.project(&attested);
         // As coarse as the tags of an attestation.
         let tag = |digest: &Digest| digest.as_bytes()[..4].to_vec();
@@ -313,11 +325,13 @@ mod tests {
         let replicas = "/spec/replicas".to_owned();
         let change = |from: &str, to: &str| ATTESTED.replace(from, to);
         let added = change(r#""a":"b""#, r#""a":"b","deployment.kubernetes.io/revision":"1""#);
+        let deleted = change(r#""name":"web""#, r#""name":"web","deletionTimestamp":"t""#);
         let status = change(r#","spec""#, r#","status":{"replicas":3},"spec""#);
         let own = change(r#""a":"b""#, r#""a":"b","attestation.writ.dev/deployments.apps":"x""#);
         for (attested, live, changes) in [
             (ATTESTED, ATTESTED.to_owned(), vec![]),
             (ATTESTED, status, vec![]),
+            (ATTESTED, deleted, vec![("/metadata/deletionTimestamp".to_owned(), None)]),
             (ATTESTED, own, vec![]),
             (ATTESTED, added.clone(), vec![(revision.clone(), None)]),
             (ATTESTED, change(":3,", ":10,"), vec![(replicas.clone(), Some("3".to_owned()))]),

@@ -113,7 +113,113 @@ const CASES: &[(&str, &str, &str, &str, bool)] = &[
         r#"{"spec":{"template":{"metadata":{"labels":{"other":"1"}}}}}"#,
         false,
     ),
+    // Neither of a claim's sources: nobody may add one. One of them: the server fills in the other.
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"a":1}}"#,
+        r#"{"spec":{"a":1,"dataSource":{"name":"s"},"dataSourceRef":{"name":"s"}}}"#,
+        false,
+    ),
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"dataSource":{"name":"s"}}}"#,
+        r#"{"spec":{"dataSource":{"name":"s"},"dataSourceRef":{"name":"s"}}}"#,
+        true,
+    ),
+    (
+        "",
+        "PersistentVolumeClaim",
+        r#"{"spec":{"dataSource":{"name":"s"}}}"#,
+        r#"{"spec":{"dataSource":{"name":"t"},"dataSourceRef":{"name":"t"}}}"#,
+        false,
+    ),
+    // Fields that another type of Service makes pointless.
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"ClusterIP","externalTrafficPolicy":"Local","healthCheckNodePort":3,"ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":2,"port":80}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"ClusterIP","externalIPs":["1.2.3.4"],"externalTrafficPolicy":"Local"}}"#,
+        r#"{"spec":{"type":"ClusterIP","externalIPs":["1.2.3.4"],"externalTrafficPolicy":"Cluster"}}"#,
+        false,
+    ),
+    (
+        "",
+        "Service",
+        r#"{"spec":{"type":"NodePort","ports":[{"nodePort":1,"port":80}]}}"#,
+        r#"{"spec":{"type":"ClusterIP","ports":[{"port":80}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "ServiceAccount",
+        r#"{"secrets":[{"kind":"Secret","name":"a","namespace":"n"}]}"#,
+        r#"{"secrets":[{"name":"a"}]}"#,
+        true,
+    ),
+    ("", "ServiceAccount", r#"{"secrets":[{"name":"a"}]}"#, r#"{"secrets":[{"name":"b"}]}"#, false),
+    // A profile that an annotation says, and another one.
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Localhost","localhostProfile":"p"}}},{"name":"d"}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c","securityContext":{"appArmorProfile":{"type":"Unconfined"}}},{"name":"d"}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Pod",
+        ARMOURED,
+        r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c"},{"name":"d","securityContext":{"appArmorProfile":{"type":"Localhost","localhostProfile":"p"}}}]}}"#,
+        false,
+    ),
+    // Selectors with the keys of labels written out, and with others.
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"In","values":["1"]}]},"matchLabelKeys":["h"]}]}}"#,
+        true,
+    ),
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"NotIn","values":["1"]}]},"matchLabelKeys":["h"]}]}}"#,
+        false,
+    ),
+    (
+        "",
+        "Pod",
+        KEYED,
+        r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{"matchExpressions":[{"key":"h","operator":"In","values":["2"]}]},"matchLabelKeys":["h"]}]}}"#,
+        false,
+    ),
 ];
+
+const ARMOURED: &str = r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"localhost/p"}},"spec":{"containers":[{"name":"c"},{"name":"d"}]}}"#;
+const KEYED: &str = r#"{"metadata":{"labels":{"h":"1"}},"spec":{"topologySpreadConstraints":[{"labelSelector":{},"matchLabelKeys":["h"]}]}}"#;
 
 #[test]
 fn leaves_out_what_the_server_owns_and_nothing_else() {
@@ -124,6 +230,59 @@ fn leaves_out_what_the_server_owns_and_nothing_else() {
         assert_eq!(before.digest == after.digest, *same, "{name}: {attested} -> {admitted}");
         let named = plan.differences(&json(attested), &json(admitted), before.id);
         assert!(*same || !named.is_empty(), "{name}: no difference named: {attested} -> {admitted}");
+    }
+}
+
+/// (group, kind, attested, admitted, same in a creation?): all are the same in a change.
+const OF_NEW_OBJECTS: &[(&str, &str, &str, &str, bool)] = &[
+    ("apps", "Deployment", r#"{"metadata":{"name":"a"}}"#, r#"{"metadata":{"name":"a","generation":1}}"#, true),
+    ("", "ConfigMap", r#"{"metadata":{"name":"a"}}"#, r#"{"metadata":{"name":"a","generation":1}}"#, false),
+    (
+        "e.x",
+        "Thing",
+        r#"{"metadata":{"name":"a","generation":7}}"#,
+        r#"{"metadata":{"name":"a","generation":1}}"#,
+        true,
+    ),
+    (
+        "apps",
+        "Deployment",
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","deletionTimestamp":"t"}}"#,
+        false,
+    ),
+    (
+        "apps",
+        "Deployment",
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","deletionGracePeriodSeconds":0}}"#,
+        false,
+    ),
+    (
+        "apps",
+        "DaemonSet",
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"0"}}}"#,
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"1"}}}"#,
+        true,
+    ),
+    (
+        "apps",
+        "DaemonSet",
+        r#"{"metadata":{"name":"a"}}"#,
+        r#"{"metadata":{"name":"a","annotations":{"deprecated.daemonset.template.generation":"7"}}}"#,
+        false,
+    ),
+];
+
+#[test]
+fn the_server_owns_less_of_an_object_that_does_not_exist_yet() {
+    for (group, name, attested, admitted, same) in OF_NEW_OBJECTS {
+        for (creating, same) in [(true, *same), (false, true)] {
+            let plan = Plan::new(&kind(group, name), KEY, true).creating(creating);
+            let before = plan.project(&json(attested));
+            let after = plan.project_as(&json(admitted), before.id);
+            assert_eq!(before.digest == after.digest, same, "{name}, creating {creating}: {attested} -> {admitted}");
+        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::io::Write;
 
 use super::{
     ProjectionId,
-    table::{Exclusion, Owned},
+    table::{Condition, Exclusion, Owned},
 };
 use crate::canonical::{self, Number, Object, Value};
 
@@ -13,6 +13,7 @@ pub(super) struct Walk<'p> {
     pub(super) exclusions: &'p [&'static Exclusion],
     pub(super) own_key: &'p str,
     pub(super) id: ProjectionId,
+    pub(super) creating: bool,
 }
 
 /// What becomes of the value at one path.
@@ -89,17 +90,23 @@ impl Walk<'_> {
         {
             return Fate::Drop;
         }
-        let Some(exclusion) = self.exclusions.iter().find(|exclusion| exclusion.path == path) else {
-            return Fate::Keep;
-        };
-        match exclusion.owned {
-            Owned::Always => Fate::Drop,
-            Owned::Element(element) => Fate::DropElement(element),
-            Owned::WhenAbsent { bit, unless } => {
-                let chosen = unless.is_some_and(|word| root.at(exclusion.path).and_then(Value::as_str) == Some(word));
-                if self.id.absent & (1 << bit) != 0 && !chosen { Fate::Drop } else { Fate::Keep }
+        let of_path = self.exclusions.iter().filter(|exclusion| exclusion.path == path);
+        for exclusion in of_path.filter(|exclusion| holds(exclusion, root, self.creating)) {
+            match exclusion.owned {
+                Owned::Always => return Fate::Drop,
+                Owned::Element(element) => return Fate::DropElement(element),
+                Owned::WhenAbsent { bit, unless } => {
+                    let chosen =
+                        unless.is_some_and(|word| root.at(exclusion.path).and_then(Value::as_str) == Some(word));
+                    if self.id.absent & (1 << bit) != 0 && !chosen {
+                        return Fate::Drop;
+                    }
+                }
+                // Taken away before.
+                Owned::Derived => {}
             }
         }
+        Fate::Keep
     }
 
     fn reaches_below(&self, path: &[&str]) -> bool {
@@ -186,6 +193,16 @@ fn without<'a>(value: &Value<'a>, element: &str) -> Value<'a> {
     let kept: Vec<_> =
         value.as_array().into_iter().flatten().filter(|item| item.as_str() != Some(element)).cloned().collect();
     if kept.is_empty() { Value::Null } else { Value::Array(kept) }
+}
+
+/// Whether the conditions of an exclusion hold of an object that is created or changed.
+pub(super) fn holds(exclusion: &Exclusion, root: &Value<'_>, creating: bool) -> bool {
+    exclusion.only.iter().all(|condition| match condition {
+        Condition::Changing => !creating,
+        Condition::Is(path, words) => root.at(path).and_then(Value::as_str).is_some_and(|text| words.contains(&text)),
+        Condition::Present(path) => !is_absent(root, path),
+        Condition::Absent(path) => is_absent(root, path),
+    })
 }
 
 /// Whether a request leaves the field at `path` to the server: it is missing, null, empty or zero; for a field of

@@ -86,7 +86,8 @@ impl Runtime {
             && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| removes_last_finalizer(object, old));
         let (operation, candidates) = if removes { (Operation::Delete, deleting) } else { (request.operation, direct) };
         let key = annotation_key(&request.resource.resource, &request.resource.group);
-        let plan = Plan::new(&request.kind, &key, self.world.kind(&request.resource).status_subresource);
+        let plan = Plan::new(&request.kind, &key, self.world.kind(&request.resource).status_subresource)
+            .creating(request.operation == Operation::Create);
         let no_op = may_delete
             && !removes
             && object.as_ref().zip(old.as_ref()).is_some_and(|(object, old)| plan.is_same(object, old));

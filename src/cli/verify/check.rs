@@ -239,7 +239,7 @@ fn content(statement: &Verified<Statement>, object: &Value<'_>) -> Check {
     };
     let kind = kind_of(object);
     let key = annotation_key(&statement.predicate.resource.resource, &statement.predicate.resource.group);
-    let plan = Plan::new(&kind, &key, id.status_owned);
+    let plan = Plan::new(&kind, &key, id.status_owned).creating(statement.predicate.operation == Operation::Create);
     let projection = plan.project_as(object, id);
     let Err(changed) = check_object(statement, &projection.digest, &tags(&projection)) else {
         return Check::passed("content", format!("is the attested one, {}", statement.subject));
