@@ -10,6 +10,7 @@ pub mod conditions;
 mod convert;
 pub mod coverage;
 pub mod currency;
+pub mod detector;
 mod discovery;
 pub mod events;
 #[cfg(test)]
@@ -57,7 +58,7 @@ use crate::{
     admission::GroupVersionResource,
     api::{Policy, PolicyBinding},
     clock::{Clock, ClockError, EARLIEST},
-    metrics::{BINDING_STATES, ControllerMetrics, POLICY_STATES, StateLabels},
+    metrics::{BINDING_STATES, ControllerMetrics, FaultLabels, POLICY_STATES, StateLabels},
     shutdown::{Phase, Shutdown},
     time::Timestamp,
 };
@@ -321,6 +322,7 @@ impl Controller {
 
     fn publish(&self, view: View) {
         self.count(&view.state);
+        self.watch_over(&view);
         let seconds = view.snapshot.changed_at.as_millis() / 1000;
         self.metrics.set_changed.set(seconds);
         self.view.store(Some(Arc::new(view)));
@@ -356,6 +358,27 @@ impl Controller {
         }
         for (state, count) in BINDING_STATES.into_iter().zip(bindings) {
             self.metrics.bindings.get_or_create(&StateLabels { state }).set(count);
+        }
+    }
+
+    /// Tells of webhook configurations that are gone, opened or edited.
+    fn watch_over(&self, view: &View) {
+        if !view.synced.hooks() {
+            return;
+        }
+        let installed = &view.state.installed;
+        for (fault, is) in detector::FAULTS.into_iter().zip(detector::faults(installed)) {
+            self.metrics.webhook_faults.get_or_create(&FaultLabels { fault }).set(i64::from(is));
+        }
+        let last = self.view.load();
+        let before = last.as_ref().filter(|view| view.synced.hooks()).map(|view| &*view.state.installed);
+        for notice in detector::news(&self.settings.webhook_configuration, before, installed) {
+            if notice.warning {
+                tracing::error!(reason = notice.reason, "{}", notice.note);
+            } else {
+                tracing::info!(reason = notice.reason, "{}", notice.note);
+            }
+            self.events.tell(notice);
         }
     }
 

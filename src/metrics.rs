@@ -15,7 +15,8 @@ use std::fmt::Write as _;
 pub use catalogue::markdown;
 pub use claims::{ClaimMetrics, EndLabels};
 pub use controller::{
-    BINDING_STATES, ControllerMetrics, POLICY_STATES, PublishLabels, StateLabels, WatchLabels, WriteLabels,
+    BINDING_STATES, ControllerMetrics, FaultLabels, POLICY_STATES, PublishLabels, StateLabels, WEBHOOK_FAULTS,
+    WatchLabels, WriteLabels,
 };
 use prometheus_client::registry::Registry;
 pub use registrar::{Described, Labels, Registrar};

@@ -14,12 +14,14 @@ mod harness;
 mod command_line;
 #[path = "e2e/gate.rs"]
 mod gate;
+#[allow(dead_code, reason = "e2e_faults uses the rest")]
 #[path = "e2e/hostile.rs"]
 mod hostile;
 #[path = "e2e/once.rs"]
 mod once;
 #[path = "e2e/standalone.rs"]
 mod standalone;
+#[allow(dead_code, reason = "e2e_faults uses the rest")]
 #[path = "e2e/support.rs"]
 mod support;
 #[path = "e2e/forgery.rs"]

@@ -10,9 +10,10 @@ use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use clap::Args;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 use crate::{
+    attest::KeyId,
     clock::{Clock as _, SystemClock},
     controller::Settings,
     digest::Digest,
@@ -33,6 +34,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(2);
 const RETRY_EVERY: Duration = Duration::from_secs(1);
 /// How often files are looked at for a change.
 const FOLLOW_EVERY: Duration = Duration::from_secs(2);
+/// How long the controller may take to give back its lease and to remove its report; it gives up before.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// Run the controller and the webhooks: in a cluster, outside one with `--kubeconfig`, or with `--standalone DIR`
 /// without one.
@@ -131,8 +134,6 @@ impl ServeCommand {
         let metrics = Arc::new(Metrics::default());
         let clock = Arc::new(SystemClock);
         let now = clock.now()?;
-        let signer = keys::signer(&self.signing_key)?;
-        let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (certificate, certificate_follower) = self.certificate(now)?;
         let callers = self.callers()?;
         let shutdown = Shutdown::default();
@@ -155,15 +156,10 @@ impl ServeCommand {
         tracing::info!(address = %listener.local_addr()?, replica = self.replica, "serving");
         let gate = Arc::new(gate::Gate::new(callers.is_some()));
         let evidence = Arc::new(DecisionLines::stdout().context("standard output cannot be used for decisions")?);
-        let start = Start {
-            command: self,
-            signer,
-            keyring,
-            evidence,
-            executable: executable()?,
-            callers_known: callers.is_some(),
-        };
-        let assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
+        let (running, mut controller_ended) = mpsc::channel::<()>(1);
+        let start =
+            Start { command: self, running, evidence, executable: executable()?, callers_known: callers.is_some() };
+        let mut assembling = tokio::spawn(start.assemble(Arc::clone(&gate), Arc::clone(&metrics), shutdown.clone()));
         let setup = Setup {
             admission: gate,
             clock,
@@ -177,8 +173,11 @@ impl ServeCommand {
         let served = tokio::select! {
             served = webhook::serve(listener, setup) => served?,
             // Only a fault that no waiting mends ends it.
-            Ok(Err(error)) = assembling => return Err(error),
+            Ok(Err(error)) = &mut assembling => return Err(error),
         };
+        assembling.abort();
+        // Nothing is sent: it is over once the last of its tasks has let go.
+        let _ = timeout(FAREWELL, controller_ended.recv()).await;
         tracing::info!(cut = served.cut, "stopped");
         Ok(())
     }
@@ -215,8 +214,8 @@ impl ServeCommand {
 /// What a runtime is made of, once the rest can be had.
 struct Start {
     command: ServeCommand,
-    signer: Signer,
-    keyring: Keyring,
+    /// Held as long as the controller runs.
+    running: mpsc::Sender<()>,
     evidence: Arc<DecisionLines>,
     executable: Digest,
     callers_known: bool,
@@ -225,6 +224,8 @@ struct Start {
 impl Start {
     /// Makes the runtime and opens the gate; what is not there yet is tried again, while the server says "not ready".
     async fn assemble(self, gate: Arc<gate::Gate>, metrics: Arc<Metrics>, shutdown: Shutdown) -> anyhow::Result<()> {
+        let signer = self.signer(&gate).await;
+        let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (world, store, cluster_id): (Arc<dyn World>, store::Opened, String) = match &self.command.standalone {
             Some(folder) => {
                 let now = SystemClock.now()?;
@@ -241,14 +242,15 @@ impl Start {
             }
             None => {
                 let client = cluster::client(self.command.kubeconfig.as_deref()).await?;
-                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown);
-                let (store, id) = self.wait_for_cluster(&client, &gate, &metrics).await;
+                let world = cluster::controller(&client, self.settings(), &metrics, &shutdown, self.running.clone());
+                let keys = (keyring.clone(), signer.key_id());
+                let (store, id) = self.wait_for_cluster(&client, &keys, &gate, &metrics).await;
                 (world, store, id)
             }
         };
         let runtime = Runtime::new(Parts {
             world,
-            keyring: self.keyring,
+            keyring,
             claims: store.claims,
             clock: store.clock,
             store_id: store.id,
@@ -263,7 +265,7 @@ impl Start {
             exempt_namespaces: vec![self.command.namespace.clone(), "kube-system".to_owned()],
             accept_unauthenticated_once: self.command.accept_unauthenticated_once,
             evidence: self.evidence,
-            signer: self.signer,
+            signer,
         });
         runtime.check_store().await?;
         let runtime = gate.set(runtime);
@@ -293,29 +295,43 @@ impl Start {
     async fn wait_for_cluster(
         &self,
         client: &kube::Client,
+        keys: &(Keyring, KeyId),
         gate: &gate::Gate,
         metrics: &Metrics,
     ) -> (store::Opened, String) {
         loop {
-            match self.try_cluster(client, metrics).await {
+            match self.try_cluster(client, keys, metrics).await {
                 Ok(found) => return found,
-                Err(error) => {
-                    tracing::warn!(error = format!("{error:#}"), "not ready yet, trying again");
-                    gate.wait_for(format!("{error:#}"));
-                }
+                Err(error) => gate.wait_for(&error),
             }
             tokio::time::sleep(RETRY_EVERY).await;
         }
     }
 
-    async fn try_cluster(&self, client: &kube::Client, metrics: &Metrics) -> anyhow::Result<(store::Opened, String)> {
+    /// The signing key, as soon as its file can be used: a key that is restored needs no restart, and none is made up.
+    async fn signer(&self, gate: &gate::Gate) -> Signer {
+        loop {
+            match keys::signer(&self.command.signing_key) {
+                Ok(signer) => return signer,
+                Err(error) => gate.wait_for(&error),
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+    }
+
+    async fn try_cluster(
+        &self,
+        client: &kube::Client,
+        (keyring, key): &(Keyring, KeyId),
+        metrics: &Metrics,
+    ) -> anyhow::Result<(store::Opened, String)> {
         let id = match &self.command.cluster_id {
             Some(id) => id.clone(),
             None => cluster::cluster_id(client).await?,
         };
         let namespace = &self.command.namespace;
-        let expected = cluster::pair(client, namespace, self.signer.key_id()).await?;
-        let store = cluster::store(client, namespace, expected, self.keyring.clone(), &id, &metrics.claims).await?;
+        let expected = cluster::pair(client, namespace, *key).await?;
+        let store = cluster::store(client, namespace, expected, keyring.clone(), &id, &metrics.claims).await?;
         Ok((store, id))
     }
 }

@@ -1,11 +1,12 @@
 //! From what the API server sends to the controller's own values.
 
 use k8s_openapi::api::admissionregistration::v1::{
-    MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhookConfiguration,
+    MutatingWebhook, MutatingWebhookConfiguration, RuleWithOperations, ValidatingWebhook,
+    ValidatingWebhookConfiguration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{ApiResource, DynamicObject, ObjectMeta};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     KindFacts,
@@ -95,12 +96,25 @@ pub(super) fn custom_kind(definition: Definition) -> CustomKind {
 
 pub(super) fn mutating(configuration: MutatingWebhookConfiguration) -> Vec<Hook> {
     let hooks = configuration.webhooks.unwrap_or_default().into_iter();
-    hooks.map(|hook| self::hook(hook.name, hook.rules, hook.failure_policy, hook.object_selector)).collect()
+    let convert = |hook: MutatingWebhook| {
+        let text = text(&hook);
+        self::hook(hook.name, hook.rules, hook.failure_policy, hook.object_selector, text)
+    };
+    hooks.map(convert).collect()
 }
 
 pub(super) fn validating(configuration: ValidatingWebhookConfiguration) -> Vec<Hook> {
     let hooks = configuration.webhooks.unwrap_or_default().into_iter();
-    hooks.map(|hook| self::hook(hook.name, hook.rules, hook.failure_policy, hook.object_selector)).collect()
+    let convert = |hook: ValidatingWebhook| {
+        let text = text(&hook);
+        self::hook(hook.name, hook.rules, hook.failure_policy, hook.object_selector, text)
+    };
+    hooks.map(convert).collect()
+}
+
+/// What the API server sent always has a written form.
+fn text(hook: &impl Serialize) -> String {
+    serde_json::to_string(hook).unwrap_or_default()
 }
 
 fn hook(
@@ -108,6 +122,7 @@ fn hook(
     rules: Option<Vec<RuleWithOperations>>,
     failure_policy: Option<String>,
     object_selector: Option<LabelSelector>,
+    text: String,
 ) -> Hook {
     let rules = rules.unwrap_or_default().into_iter().map(|rule| HookRule {
         groups: rule.api_groups.unwrap_or_default(),
@@ -121,5 +136,6 @@ fn hook(
         // Whatever is not `Fail` is taken for open.
         ignores_failure: failure_policy.is_some_and(|policy| policy != "Fail"),
         selects_objects: object_selector.is_some_and(|selector| selector != LabelSelector::default()),
+        text,
     }
 }

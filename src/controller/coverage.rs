@@ -24,6 +24,8 @@ pub struct Hook {
     pub ignores_failure: bool,
     /// Whether it leaves out objects by labels that their authors choose.
     pub selects_objects: bool,
+    /// All of it as JSON, to see that it was edited.
+    pub text: String,
 }
 
 /// A rule of a webhook.

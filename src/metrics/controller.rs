@@ -18,7 +18,7 @@ labels! {
 labels! {
     /// What made the controller publish.
     pub struct PublishLabels {
-        /// `policy`, `binding`, `pin`, `kind` or `webhook`.
+        /// `policy`, `binding`, `namespace`, `pin`, `kind` or `webhook`.
         change,
     }
 }
@@ -28,6 +28,14 @@ labels! {
     pub struct StateLabels {
         /// One of a fixed list of words.
         state,
+    }
+}
+
+labels! {
+    /// What is wrong with the installed webhook configurations.
+    pub struct FaultLabels {
+        /// One of a fixed list of words.
+        fault,
     }
 }
 
@@ -58,6 +66,8 @@ pub struct ControllerMetrics {
     pub watch_restarts: Family<WatchLabels, Counter>,
     /// 1 on the leader.
     pub leader: Gauge,
+    /// What is wrong with the installed webhook configurations.
+    pub webhook_faults: Family<FaultLabels, Gauge>,
     /// Writes of status.
     pub status_writes: Family<WriteLabels, Counter>,
     /// Events for people.
@@ -68,6 +78,15 @@ pub struct ControllerMetrics {
 pub const POLICY_STATES: [&str; 4] = ["pinned", "unpinned", "conflict", "not_compiled"];
 /// The states of bindings.
 pub const BINDING_STATES: [&str; 3] = ["wanted", "kept", "unavailable"];
+/// What can be wrong with the installed webhook configurations.
+pub const WEBHOOK_FAULTS: [&str; 6] = [
+    "mutating_missing",
+    "validating_missing",
+    "mutating_without_rules",
+    "validating_without_rules",
+    "failure_ignored",
+    "objects_selected",
+];
 const WATCHED: [&str; 7] = [
     "policies",
     "policybindings",
@@ -119,6 +138,11 @@ impl ControllerMetrics {
                 WATCHED.map(|resource| WatchLabels { resource }),
             ),
             leader: to.gauge("writ_leader", "1 where this replica holds the lease and writes status, else 0."),
+            webhook_faults: to.gauges(
+                "writ_webhook_configuration_faults",
+                "1 where the installed webhook configurations are missing, have no rules, go on without Writ, or leave objects out by their labels.",
+                WEBHOOK_FAULTS.map(|fault| FaultLabels { fault }),
+            ),
             status_writes: to.counters(
                 "writ_status_writes",
                 "Writes of the status of policies and bindings, by outcome.",

@@ -26,7 +26,7 @@ pub(crate) struct Hostile {
 }
 
 impl Hostile {
-    /// Starts a webhook that answers each request with the JSON Patch that `patch` makes of it.
+    /// Starts a webhook that answers each request with the JSON Patch that `patch` makes of it; a text is a denial.
     pub(crate) fn start(patch: impl Fn(&Value) -> Value + Send + Sync + 'static) -> Result<Self> {
         let authority = Authority::new("hostile")?;
         let identity = authority.server(&["127.0.0.1"])?;
@@ -64,6 +64,16 @@ impl Hostile {
         })
     }
 
+    /// The same as a validating configuration.
+    pub(crate) fn validating(&self, name: &str, resources: &[&str]) -> Value {
+        let mut configuration = self.configuration(name, resources, "Never");
+        configuration["kind"] = json!("ValidatingWebhookConfiguration");
+        if let Some(webhook) = configuration["webhooks"][0].as_object_mut() {
+            webhook.remove("reinvocationPolicy");
+        }
+        configuration
+    }
+
     /// The requests so far.
     pub(crate) fn seen(&self) -> Vec<Value> {
         self.seen.lock().map(|seen| seen.clone()).unwrap_or_default()
@@ -88,6 +98,9 @@ fn answer(stream: &mut (impl std::io::BufRead + GetMut), patch: &Patch, seen: &M
     let request = review.get("request").context("a request")?.clone();
     let operations = patch(&request);
     let mut response = json!({"uid": request["uid"], "allowed": true});
+    if let Some(message) = operations.as_str() {
+        response = json!({"uid": request["uid"], "allowed": false, "status": {"message": message}});
+    }
     if operations.as_array().is_some_and(|list| !list.is_empty()) {
         response["patchType"] = json!("JSONPatch");
         response["patch"] = json!(base64(operations.to_string().as_bytes()));

@@ -1,6 +1,12 @@
 //! A running writ in front of a real API server, called by URL.
 
-use std::{ffi::OsString, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -26,7 +32,8 @@ const SIGNING_SEED: [u8; 32] = [7; 32];
 /// A cluster with writ in front of it.
 pub(crate) struct Rig {
     pub(crate) cluster: Arc<Cluster>,
-    folder: PathBuf,
+    /// Its keys and certificates.
+    pub(crate) folder: PathBuf,
     port: u16,
     authority: String,
 }
@@ -37,6 +44,8 @@ enum Source<'s> {
     Files { policies: &'s str, cluster_id: &'s str },
     /// The API server.
     Cluster,
+    /// The API server as this kubeconfig reaches it.
+    Through(&'s Path),
 }
 
 /// The key that the servers of these tests sign with.
@@ -92,7 +101,8 @@ impl Rig {
         Ok(rig)
     }
 
-    fn name(&self) -> String {
+    /// The name of the component.
+    pub(crate) fn name(&self) -> String {
         format!("writ-{}", self.port)
     }
 
@@ -116,8 +126,9 @@ impl Rig {
                 flags.push(("--cluster-id", cluster_id.into()));
                 arguments.push("--initialize-store".into());
             }
-            Source::Cluster => {
-                flags.push(("--kubeconfig", self.cluster.admin().as_os_str().to_owned()));
+            Source::Cluster | Source::Through(_) => {
+                let path = if let Source::Through(path) = source { path } else { self.cluster.admin() };
+                flags.push(("--kubeconfig", path.as_os_str().to_owned()));
                 flags.push(("--own-user", "admin".into()));
             }
         }
@@ -132,6 +143,14 @@ impl Rig {
     /// Ends the process and starts it anew.
     pub(crate) fn restart(&self) -> Result<()> {
         self.cluster.stop(&self.name())?;
+        self.cluster.launch(&self.name())?;
+        self.wait_ready()
+    }
+
+    /// The same with another kubeconfig.
+    pub(crate) fn restart_with(&self, kubeconfig: &Path) -> Result<()> {
+        self.cluster.stop(&self.name())?;
+        self.add(&Source::Through(kubeconfig))?;
         self.cluster.launch(&self.name())?;
         self.wait_ready()
     }
@@ -155,7 +174,7 @@ impl Rig {
     pub(crate) fn wait_ready(&self) -> Result<()> {
         wait_until("writ to be ready", SOON, || {
             let response = self.client(false)?.get("/readyz")?;
-            ensure!(response.status == 200, "{}", String::from_utf8_lossy(&response.body));
+            ensure!(response.status == 200, "{}", response.text());
             Ok(Some(()))
         })
         .inspect_err(|_| self.cluster.keep_logs())

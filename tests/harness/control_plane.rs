@@ -117,6 +117,9 @@ impl Plan<'_> {
             String::from("--shutdown-watch-termination-grace-period=1s"),
             format!("--admission-control-config-file={}", self.file("admission.json").display()),
         ]);
+        for (name, value) in &self.options.api_server_env {
+            component = component.env(name, value);
+        }
         if address.ip().is_loopback() {
             // Nothing can be advertised on loopback, and the server refuses to try.
             component = component.args(["--endpoint-reconciler-type=none"]);

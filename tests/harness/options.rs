@@ -32,6 +32,7 @@ pub(crate) struct Options {
     pub(crate) audit: Audit,
     pub(crate) feature_gates: Vec<(String, bool)>,
     pub(crate) api_server_args: Vec<String>,
+    pub(crate) api_server_env: Vec<(String, String)>,
     pub(crate) etcd_args: Vec<String>,
 }
 
@@ -47,6 +48,7 @@ impl Default for Options {
             audit: Audit::Off,
             feature_gates: Vec::new(),
             api_server_args: Vec::new(),
+            api_server_env: Vec::new(),
             etcd_args: Vec::new(),
         }
     }
@@ -104,6 +106,12 @@ impl Options {
     /// Further arguments for every API server, for example `--runtime-config=…`.
     pub(crate) fn api_server_args(mut self, arguments: &[&str]) -> Self {
         self.api_server_args.extend(arguments.iter().map(|&argument| argument.to_owned()));
+        self
+    }
+
+    /// An environment variable for every API server, for example `DISABLE_HTTP2` for its calls to webhooks.
+    pub(crate) fn api_server_env(mut self, name: &str, value: &str) -> Self {
+        self.api_server_env.push((name.to_owned(), value.to_owned()));
         self
     }
 

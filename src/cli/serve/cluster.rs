@@ -8,6 +8,7 @@ use kube::{
     Api, Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use tokio::sync::mpsc;
 
 use super::store::{Opened, machine_clock, tend};
 use crate::{
@@ -98,12 +99,13 @@ fn check_pair(
     Ok(Some(store.parse()?))
 }
 
-/// Starts the controller: what it knows is the world of this replica.
+/// Starts the controller: what it knows is the world of this replica. `held` is let go after its last word.
 pub(super) fn controller(
     client: &Client,
     settings: Settings,
     metrics: &Metrics,
     shutdown: &Shutdown,
+    held: mpsc::Sender<()>,
 ) -> Arc<Controller> {
     let ledger = Arc::new(ConfigMapLedger::new(client.clone(), &settings.namespace));
     let controller =
@@ -115,6 +117,7 @@ pub(super) fn controller(
             tracing::error!(error = %error, "the controller ended");
             until.advance(Phase::Stopping);
         }
+        drop(held);
     });
     controller
 }

@@ -33,7 +33,9 @@ impl Gate {
     }
 
     /// Says why it is still shut.
-    pub(super) fn wait_for(&self, what: String) {
+    pub(super) fn wait_for(&self, error: &anyhow::Error) {
+        let what = format!("{error:#}");
+        tracing::warn!(error = what, "not ready yet, trying again");
         self.missing.store(Arc::new(what));
     }
 

@@ -91,6 +91,7 @@ impl Wanted {
             audit: if self.audit { Audit::Metadata } else { Audit::Off },
             feature_gates: self.feature_gates.clone(),
             api_server_args: self.api_server_args.clone(),
+            api_server_env: Vec::new(),
             etcd_args: Vec::new(),
         }
     }
