@@ -84,10 +84,13 @@ impl<'c> Change<'c> {
         self.operation
     }
 
-    /// Whether the object carries an attestation: a CREATE or UPDATE of a main resource that deletes nothing.
+    /// Whether the object carries an attestation: a CREATE or UPDATE of a main resource that deletes nothing. A Binding
+    /// is never stored: its annotations would go to the pod.
     #[must_use]
     pub fn carries_attestation(&self) -> bool {
-        self.request.sub_resource.is_empty() && self.writes()
+        let resource = &self.request.resource;
+        let is_binding = resource.group.is_empty() && resource.resource == "bindings";
+        self.request.sub_resource.is_empty() && self.writes() && !is_binding
     }
 
     fn writes(&self) -> bool {

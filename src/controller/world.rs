@@ -6,6 +6,7 @@ use super::{Controller, own_kinds};
 use crate::{
     admission::{GroupVersionResource, Request},
     api::Reason,
+    canonical::Value,
     runtime::{KindFacts, NamespaceFacts, Refusal, Snapshot, World, WorldError},
     time::Timestamp,
 };
@@ -29,6 +30,10 @@ impl World for Controller {
 
     fn faults(&self) -> Vec<String> {
         Self::faults(self)
+    }
+
+    fn refused(&self, object: &Value<'_>, reason: &str, message: &str) {
+        self.events().tell_owner(object, reason, message);
     }
 
     fn admit_own<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {

@@ -17,6 +17,17 @@ fn review(operation: &str, subresource: &str, name: &str) -> String {
     )
 }
 
+#[test]
+fn a_binding_of_a_pod_carries_nothing() {
+    for (group, resource, carries) in [("", "bindings", false), ("example.com", "bindings", true), ("", "pods", true)] {
+        let mine = format!(r#""resource":{{"group":"{group}","version":"v1","resource":"{resource}"}}"#);
+        let text = review("CREATE", "", "web")
+            .replace(r#""resource":{"group":"apps","version":"v1","resource":"deployments"}"#, &mine);
+        let request = parse_review(text.as_bytes()).unwrap();
+        assert_eq!(Change::new(&request, None, None).carries_attestation(), carries, "{group}/{resource}");
+    }
+}
+
 const NAMED: &str = r#"{"metadata":{"name":"web"}}"#;
 const GENERATED: &str = r#"{"metadata":{"generateName":"web-","name":"web-x7k2p"}}"#;
 const HELD: &str = r#"{"metadata":{"name":"web","deletionTimestamp":"t","finalizers":["a/b"]}}"#;

@@ -67,6 +67,12 @@ impl Runtime {
         };
         let recorded =
             if governed || verdict.is_err() { self.evidence.write(&line, call.deadline).await } else { Ok(()) };
+        if let Err(refusal) = &verdict
+            && !call.request.dry_run
+            && let Some(object) = case.object.as_ref().or(case.old.as_ref())
+        {
+            self.world.refused(object, refusal.word(), &refusal.message);
+        }
         let id = execution_id.to_string();
         let audit = audit(judged, &id, outcome, reason);
         let warnings: Vec<String> = shadow

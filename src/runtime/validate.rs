@@ -48,11 +48,14 @@ impl Runtime {
             return refused(call, Refusal::new(Reason::NotReady, message));
         };
         match self.gather(call, &snapshot).await {
-            Ok(Gathered::NotOurs) => allowed(Vec::new(), BTreeMap::new()),
+            // By the objects alone: no policy is asked.
             Ok(Gathered::NoOp(case)) => match untouched(&case) {
                 Ok(()) => allowed(Vec::new(), BTreeMap::new()),
                 Err(refusal) => refused(call, refusal),
             },
+            // That nothing governs a request is known only to a replica that knows all bindings.
+            Ok(_) if !self.world.is_current(call.now) => self.refuse_unread(call, &snapshot, stale()).await,
+            Ok(Gathered::NotOurs) => allowed(Vec::new(), BTreeMap::new()),
             Ok(Gathered::Case(case)) => self.decide(&case).await,
             Err(refusal) => self.refuse_unread(call, &snapshot, refusal).await,
         }
@@ -91,10 +94,6 @@ impl Runtime {
             untouched(case).map_err(|refusal| self.or_settling(case, refusal))?;
             return Ok(passed);
         }
-        if !self.world.is_current(case.call.now) {
-            let message = "this replica cannot show that its policies are current: try again in a moment";
-            return Err(Refusal::new(Reason::PolicyStale, message));
-        }
         if let Some(refusal) = denial(judged) {
             return Err(refusal);
         }
@@ -127,6 +126,11 @@ impl Runtime {
         let message = format!("the policies changed a moment ago: try again (else: {})", refusal.message);
         Refusal::new(Reason::PolicySetChanged, message)
     }
+}
+
+fn stale() -> Refusal {
+    let message = "this replica cannot show that its policies are current: try again in a moment";
+    Refusal::new(Reason::PolicyStale, message)
 }
 
 /// Where nothing is decided, our annotation is as it is stored.

@@ -27,6 +27,9 @@ pub trait World: Send + Sync + 'static {
     /// Why nothing should be decided by this now; empty where it may.
     fn faults(&self) -> Vec<String>;
 
+    /// Hears that a change was refused, to tell whom it concerns. Never waits.
+    fn refused(&self, object: &Value<'_>, reason: &str, message: &str);
+
     /// Admits a change of Writ's own kinds: warnings, or why not.
     fn admit_own<'a>(&'a self, request: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>>;
 }

@@ -180,7 +180,36 @@ fn t36_t37_every_way_to_change_a_pod_is_decided_and_recorded() -> Result<()> {
         }
     }
     assert_eq!(missing, Vec::<String>::new());
+    // The old way to bind a pod: a main resource, but nothing of it is stored that could carry an attestation.
+    rig.create(&pod("b"))?;
+    let binding = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "b"}, "target": {"kind": "Node", "name": "n"}});
+    let path = "/api/v1/namespaces/default/bindings";
+    let answer = client.request("POST", path, &json_type, binding.to_string().as_bytes())?;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let lines = rig.decisions()?;
+    let line = lines.iter().rfind(|line| line["request"]["resource"]["resource"] == "bindings").context("no line")?;
+    assert_eq!((&line["outcome"], &line["request"]["name"]), (&json!("Allow"), &json!("b")));
     Ok(())
+}
+
+#[test]
+fn what_a_controller_was_refused_is_told_on_the_owner() -> Result<()> {
+    let rig = Rig::in_cluster(Options::default().controller_manager())?;
+    let policy = ALLOW_ALL.replace(
+        "rules: [{name: all, outcome: Allow, reason: Allowed}]",
+        "signals: [{name: resource, type: String, expression: request.resource.resource}]\n  rules:\n  - {name: pods, when: 'signals.resource == \"pods\"', outcome: Deny, reason: NoPods, message: pods rest today}\n  - {name: all, outcome: Allow, reason: Allowed}",
+    );
+    rig.govern(&policy, &pod("probe"), "all.v1")?;
+    rig.create(&deployment("web", "registry.example/a"))?;
+    wait_until("an event on the ReplicaSet", SOON, || {
+        let events = rig.get(&["events.events.k8s.io"])?;
+        let told = events["items"].as_array().into_iter().flatten().any(|event| {
+            event["reportingController"] == "writ.dev/controller"
+                && event["regarding"]["kind"] == "ReplicaSet"
+                && event["note"].as_str().is_some_and(|note| note.contains("pods rest today"))
+        });
+        Ok(told.then_some(()))
+    })
 }
 
 #[test]

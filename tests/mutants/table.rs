@@ -143,7 +143,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     m(VALIDATE, "judged.is_empty()", "true", DENIAL),
     m(VALIDATE, "judged.is_empty()", "false", OURS),
-    m(VALIDATE, "!self.world.is_current(case.call.now)", "false", UNREAD),
+    m(VALIDATE, "!self.world.is_current(call.now)", "false", UNREAD),
     m(VALIDATE, "denial(judged)", "None::<Refusal>", DENIAL),
     m("runtime/told.rs", "judged.iter().filter(|judged| «!judged.allows()»)", "false", SEVERAL),
     m(VALIDATE, "judged.iter().any(Judged::is_once)", "false", NAMED_FIRST),

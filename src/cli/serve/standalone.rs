@@ -157,6 +157,9 @@ impl World for Files {
         Vec::new()
     }
 
+    /// Without a cluster there is nobody to tell.
+    fn refused(&self, _: &Value<'_>, _: &str, _: &str) {}
+
     fn admit_own<'a>(&'a self, _: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {
         let refusal = Refusal::new(Reason::InvalidPolicy, "this writ reads its policies from files: change them there");
         Box::pin(std::future::ready(Err(refusal)))

@@ -45,6 +45,23 @@ async fn an_answer_that_comes_too_late_denies() {
 }
 
 #[tokio::test]
+async fn a_refusal_is_told_and_nothing_else_is() {
+    let heard = async |request: fn() -> Json, change: fn(&mut Json)| {
+        let given = Given::default();
+        let (mut request, rig) = (request(), Rig::new(&given));
+        change(&mut request);
+        rig.mutate(&mut request).await;
+        rig.validate(&request).await;
+        given.heard.lock().unwrap().clone()
+    };
+    let told = heard(frozen, |_| ()).await;
+    assert_eq!(told.len(), 1);
+    assert!(told[0].starts_with("web: ") && told[0].contains("wait for the thaw"), "{told:?}");
+    assert!(heard(frozen, |request| request["dryRun"] = json!(true)).await.is_empty());
+    assert!(heard(create, |_| ()).await.is_empty());
+}
+
+#[tokio::test]
 async fn a_line_says_what_was_decided() {
     let (mut request, rig) = (create(), Rig::new(&Given::default()));
     rig.mutate(&mut request).await;

@@ -90,6 +90,8 @@ pub(super) struct Given {
     /// An object of the name is stored.
     pub(super) exists: bool,
     pub(super) held: Arc<Mutex<BTreeMap<Fingerprint, Record>>>,
+    /// What the world was told of refusals.
+    pub(super) heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Default for Given {
@@ -114,6 +116,7 @@ impl Default for Given {
             store_down: false,
             exists: false,
             held: Arc::default(),
+            heard: Arc::default(),
         }
     }
 }
@@ -392,6 +395,11 @@ impl World for FakeWorld {
 
     fn faults(&self) -> Vec<String> {
         Vec::new()
+    }
+
+    fn refused(&self, object: &Value<'_>, reason: &str, message: &str) {
+        let name = object.at(&["metadata", "name"]).and_then(Value::as_str).unwrap_or_default();
+        self.given.heard.lock().unwrap().push(format!("{name}: {reason}: {message}"));
     }
 
     fn admit_own<'a>(&'a self, _: &'a Request<'a>) -> BoxFuture<'a, Result<Vec<String>, Refusal>> {

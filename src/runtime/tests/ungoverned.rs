@@ -215,6 +215,13 @@ async fn changes_of_our_own_kinds_have_their_own_rule() {
     assert_eq!(told.reason, "InvalidPolicy");
 }
 
+/// An object of a kind that no binding is about.
+fn service() -> serde_json::Value {
+    let mut request = create();
+    request["resource"] = json!({"group": "", "version": "v1", "resource": "services"});
+    request
+}
+
 #[tokio::test]
 async fn what_cannot_be_read_is_denied() {
     hold(&[
@@ -231,8 +238,26 @@ async fn what_cannot_be_read_is_denied() {
             first: |_| (),
             later: |given, _| given.current = false,
             reason: "PolicyStale",
+            says: "try again",
+        },
+        // A binding that this replica has not seen may govern it.
+        Row {
+            request: create,
+            first: not_governed,
+            later: |given, _| given.current = false,
+            reason: "PolicyStale",
             says: "",
         },
+        Row {
+            request: service,
+            first: |_| (),
+            later: |given, _| given.current = false,
+            reason: "PolicyStale",
+            says: "",
+        },
+        Row { request: service, first: |_| (), later: |_, _| (), reason: "", says: "" },
+        // What changes nothing is seen without any policy.
+        Row { request: idle, first: |_| (), later: |given, _| given.current = false, reason: "", says: "" },
     ])
     .await;
 }
