@@ -54,7 +54,7 @@ fuzz: ## Fuzz each parser for FUZZ_SECONDS: by libFuzzer where nightly and cargo
 	else WRIT_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test fuzz -- --nocapture; fi
 
 .PHONY: check fmt clippy docs deny
-check: fmt clippy docs deny test ## Everything that a change has to pass: format, lints, documentation, dependencies, tests
+check: fmt clippy docs deny test $(if $(NODE),test-pods) ## Everything that a change has to pass: format, lints, documentation, dependencies, tests
 
 fmt: ## Check the format
 	@cargo fmt --check

@@ -109,3 +109,37 @@ fn t69_a_replica_that_starts_without_an_api_server_waits_for_it() -> Result<()> 
     println!("ready {took:?} after the API server came, and {:?} after it came back", again.elapsed());
     Ok(())
 }
+
+/// Writ hangs: governed changes are refused within the time that is promised, and none of them is admitted later.
+#[test]
+fn a_replica_that_hangs_refuses_within_the_timeout_of_its_webhook() -> Result<()> {
+    const HUNG: Duration = Duration::from_millis(2500);
+    let rig = Rig::in_cluster(Options::default())?;
+    govern(&rig, &once("CREATE, UPDATE"), &["once"])?;
+    allowed(&rig, "before")?;
+    let before = rig.get(&["mutatingwebhookconfiguration,validatingwebhookconfiguration"])?;
+    rig.cluster.pause(&rig.name())?;
+    for number in 0..3 {
+        let asked = Instant::now();
+        let (status, answer) = post(rig.cluster.client(), CONFIG_MAPS, &ticketed(&format!("hung-{number}"), "hung"))?;
+        let took = asked.elapsed();
+        ensure!(status >= 400 && took < HUNG, "{status} after {took:?}: {answer}");
+    }
+    // A place that is left out goes on.
+    let mut exempt = ticketed("goes-on", "none");
+    exempt["metadata"]["namespace"] = "kube-system".into();
+    let (status, answer) = post(rig.cluster.client(), "/api/v1/namespaces/kube-system/configmaps", &exempt)?;
+    ensure!(status == 201, "{status} {answer}");
+    ensure!(rig.get(&["mutatingwebhookconfiguration,validatingwebhookconfiguration"])? == before, "they were edited");
+    rig.cluster.resume(&rig.name())?;
+    rig.wait_ready()?;
+    // The API server gave up before a claim could be made, so the ticket is as it was.
+    wait_until("the ticket to be good", SOON * 2, || {
+        Ok((post(rig.cluster.client(), CONFIG_MAPS, &ticketed("after", "hung"))?.0 == 201).then_some(()))
+    })?;
+    for number in 0..3 {
+        let gone = rig.cluster.kubectl(&["get", "configmap", &format!("hung-{number}")], "")?.refused()?;
+        assert_says(&gone, &["NotFound"])?;
+    }
+    Ok(())
+}
