@@ -208,10 +208,11 @@ async fn overdue(rig: &Rig, ticket: &str) {
 fn the_background_ends_each_claim_once() {
     run(async {
         let old = Version { uid: "u".into(), resource_version: ResourceVersion("7".into()) };
-        let done = ResolveReport { completed: 1, ..ResolveReport::default() };
-        let released = ResolveReport { released: 1, ..ResolveReport::default() };
-        let burnt = ResolveReport { undetermined: 1, ..ResolveReport::default() };
-        let left = ResolveReport { left: 1, ..ResolveReport::default() };
+        let searched = ResolveReport { searched: true, ..ResolveReport::default() };
+        let done = ResolveReport { completed: 1, ..searched.clone() };
+        let released = ResolveReport { released: 1, ..searched.clone() };
+        let burnt = ResolveReport { undetermined: 1, ..searched.clone() };
+        let left = ResolveReport { left: 1, ..searched.clone() };
         for (successor, current, expected) in [
             (Successor::Ours(None), Current::Unread, done),
             (Successor::Foreign, Current::Unread, released.clone()),
@@ -222,7 +223,7 @@ fn the_background_ends_each_claim_once() {
         ] {
             let rig = rig();
             assert!(matches!(rig.claim(Operation::Update, &["t"]).await, Outcome::Allowed(_)));
-            assert_eq!(rig.service.resolve_due().await, ResolveReport::default(), "nothing is due yet");
+            assert_eq!(rig.service.resolve_due().await, searched, "nothing is due yet");
             overdue(&rig, "t").await;
             // A replica that was started anew finds it by searching the store.
             let service = ClaimService::new(rig.store.clone(), rig.history.clone(), rig.clock.clone(), SHORT);
