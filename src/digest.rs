@@ -80,6 +80,23 @@ impl Digest {
         Self(Sha256::digest(content).into())
     }
 
+    /// The same of everything that a reader yields, some kilobytes at a time.
+    ///
+    /// # Errors
+    /// Those of the reader.
+    pub fn plain_of(mut content: impl io::Read) -> io::Result<Self> {
+        let mut hasher = Sha256::new();
+        let mut chunk = [0; 8 * 1024];
+        loop {
+            match content.read(&mut chunk) {
+                Ok(0) => return Ok(Self(hasher.finalize().into())),
+                Ok(length) => hasher.update(chunk.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     /// A digest that was computed before.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -189,6 +206,14 @@ impl io::Write for Hasher {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_reader_has_the_digest_of_its_bytes() {
+        for length in [0, 1, 8 * 1024, 8 * 1024 + 1, 100_000] {
+            let content: Vec<u8> = (0..length).map(|index| (index % 251) as u8).collect();
+            assert_eq!(Digest::plain_of(&content[..]).unwrap(), Digest::plain(&content), "{length}");
+        }
+    }
 
     #[test]
     fn domains_separate() {

@@ -339,7 +339,7 @@ impl Start {
 /// SHA-256 of the running executable.
 fn executable() -> anyhow::Result<Digest> {
     let path = std::env::current_exe().context("the running executable cannot be found")?;
-    let bytes =
-        std::fs::read(&path).with_context(|| format!("the running executable {} cannot be read", path.display()))?;
-    Ok(Digest::plain(&bytes))
+    // Not at once: what the file would take stays with the process.
+    let digest = std::fs::File::open(&path).and_then(Digest::plain_of);
+    digest.with_context(|| format!("the running executable {} cannot be read", path.display()))
 }
