@@ -85,16 +85,9 @@ impl Digest {
     /// # Errors
     /// Those of the reader.
     pub fn plain_of(mut content: impl io::Read) -> io::Result<Self> {
-        let mut hasher = Sha256::new();
-        let mut chunk = [0; 8 * 1024];
-        loop {
-            match content.read(&mut chunk) {
-                Ok(0) => return Ok(Self(hasher.finalize().into())),
-                Ok(length) => hasher.update(chunk.get(..length).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let mut hasher = Hasher(Sha256::new());
+        io::copy(&mut content, &mut hasher)?;
+        Ok(hasher.finish())
     }
 
     /// A digest that was computed before.

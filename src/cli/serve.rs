@@ -228,16 +228,17 @@ impl Start {
         let keyring = Keyring::new([KeyringEntry::always(signer.public_key().clone())])?;
         let (world, store, cluster_id): (Arc<dyn World>, store::Opened, String) = match &self.command.standalone {
             Some(folder) => {
-                let now = SystemClock.now()?;
-                let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
-                let place = store::place(self.command.store.as_deref(), folder)?;
-                files.pin(&store::ledger(&place, self.command.initialize_store)?).await?;
-                let store = store::embedded(&place, self.command.initialize_store, &metrics.claims)?;
+                // Before anything is made in the folder.
                 let id = self
                     .command
                     .cluster_id
                     .clone()
                     .context("--standalone needs --cluster-id: attestations are for one cluster")?;
+                let now = SystemClock.now()?;
+                let files = standalone::Files::read(folder, &self.command.guarded_labels, now)?;
+                let place = store::place(self.command.store.as_deref(), folder)?;
+                files.pin(&store::ledger(&place, self.command.initialize_store)?).await?;
+                let store = store::embedded(&place, self.command.initialize_store, &metrics.claims)?;
                 (Arc::new(files), store, id)
             }
             None => {

@@ -31,7 +31,6 @@ pub fn faults(installed: &Installed) -> [bool; FAULTS.len()] {
 /// nothing was known yet, and then only faults are news.
 #[must_use]
 pub fn news(name: &str, before: Option<&Installed>, now: &Installed) -> Vec<Notice> {
-    let sides = |installed: &Installed| [installed.mutating.clone(), installed.validating.clone()];
     let old = before.map(sides);
     let was = before.map_or([false; FAULTS.len()], faults);
     let is = faults(now);
@@ -44,20 +43,18 @@ pub fn news(name: &str, before: Option<&Installed>, now: &Installed) -> Vec<Noti
     let mut notices = Vec::new();
     for (index, (kind, hooks)) in KINDS.into_iter().zip(sides(now)).enumerate() {
         let edited = old.as_ref().and_then(|old| old.get(index)).is_some_and(|old| *old != hooks);
-        let (reason, warning, note) = match &hooks {
+        let (reason, note) = match hooks {
             None if edited || before.is_none() => (
                 "WebhookConfigurationMissing",
-                true,
                 format!("{kind} `{name}` is not there: changes are not governed; run `helm upgrade`"),
             ),
             Some(_) if edited => (
                 "WebhookConfigurationChanged",
-                true,
                 format!("{kind} `{name}` was changed while Writ runs: see who did it in the API server's audit log"),
             ),
             _ => continue,
         };
-        notices.push(notice(kind, name, reason, warning, note));
+        notices.push(notice(kind, name, reason, true, note));
     }
     let weak: Vec<&str> = appeared.into_iter().filter(|fault| !fault.ends_with("_missing")).collect();
     if !weak.is_empty() {
@@ -72,6 +69,10 @@ pub fn news(name: &str, before: Option<&Installed>, now: &Installed) -> Vec<Noti
         notices.push(notice(VALIDATING, name, "WebhookConfigurationRestored", false, note));
     }
     notices
+}
+
+fn sides(installed: &Installed) -> [Option<&Vec<Hook>>; 2] {
+    [installed.mutating.as_ref(), installed.validating.as_ref()]
 }
 
 fn notice(kind: &str, name: &str, reason: &str, warning: bool, note: String) -> Notice {

@@ -64,7 +64,7 @@ pub(super) struct Restarts {
 }
 
 /// What was read at least once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Synced {
     pub(super) policies: bool,
     pub(super) bindings: bool,
@@ -165,7 +165,15 @@ impl Index {
     }
 
     fn take(&mut self, change: Change) {
-        let now = Instant::now();
+        let (now, synced) = (Instant::now(), self.synced);
+        self.take_in(change, now);
+        // What was read at all is a part of what is published, whatever it was.
+        if self.synced != synced {
+            self.changed(now, "first_read");
+        }
+    }
+
+    fn take_in(&mut self, change: Change, now: Instant) {
         match change {
             Change::Policies(update) => {
                 self.synced.policies |= matches!(update, Update::Replace(_));
@@ -181,14 +189,9 @@ impl Index {
                 self.changed(now, "binding");
             }
             Change::Namespaces(update) => {
-                let is_first = !self.synced.namespaces && matches!(update, Update::Replace(_));
-                self.synced.namespaces |= is_first;
+                self.synced.namespaces |= matches!(update, Update::Replace(_));
                 self.bury(2, &update, |entry| (&entry.name, entry.seen.resource_version));
                 self.controller.namespaces.apply(update);
-                // Later ones are read where they are; that they are there at all is part of what is published.
-                if is_first {
-                    self.changed(now, "namespace");
-                }
             }
             Change::Custom(update) => {
                 self.synced.custom |= matches!(update, Update::Replace(_));

@@ -18,7 +18,7 @@ labels! {
 labels! {
     /// What made the controller publish.
     pub struct PublishLabels {
-        /// `policy`, `binding`, `namespace`, `pin`, `kind` or `webhook`.
+        /// `policy`, `binding`, `pin`, `kind`, `webhook`, or `first_read` for a first list that nothing else came with.
         change,
     }
 }
@@ -96,7 +96,7 @@ const WATCHED: [&str; 7] = [
     "validatingwebhookconfigurations",
     "configmaps",
 ];
-const CHANGES: [&str; 6] = ["policy", "binding", "pin", "kind", "webhook", "namespace"];
+const CHANGES: [&str; 6] = ["policy", "binding", "pin", "kind", "webhook", "first_read"];
 const WRITES: [&str; 4] = ["done", "conflict", "failed", "dropped"];
 
 impl ControllerMetrics {

@@ -8,8 +8,8 @@ use crate::canonical::{Object, Value};
 
 /// `k8s.io/kubernetes/pkg/apis/core`: `DeprecatedAppArmorAnnotationKeyPrefix`.
 const PROFILE_PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/";
-const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
-const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
+pub(super) const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
+pub(super) const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 
 /// The Pod without what follows from the rest of it. Costs a copy only where there is something to derive from.
 pub(super) fn without<'v, 'a>(pod: &'v Value<'a>) -> Cow<'v, Value<'a>> {

@@ -1,5 +1,6 @@
 //! What the API server owns, kind by kind. A survey against a real API server regenerates and checks this table.
 
+use super::derived::{PREFERRED, REQUIRED};
 use crate::admission::GroupVersionKind;
 
 /// Version of this table. Another version is another projection.
@@ -75,20 +76,38 @@ const fn always(group: &'static str, kind: &'static str, path: &'static [&'stati
 }
 
 const fn when_absent(group: &'static str, kind: &'static str, path: &'static [&'static str], bit: u8) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::WhenAbsent { bit, unless: None }, only: &[], except: &[] }
+    Exclusion { owned: Owned::WhenAbsent { bit, unless: None }, ..always(group, kind, path) }
 }
 
 const fn on_change(group: &'static str, kind: &'static str, path: &'static [&'static str]) -> Exclusion {
-    Exclusion { group, kind, path, owned: Owned::Always, only: &[Condition::Changing], except: &[] }
+    Exclusion { only: &[Condition::Changing], ..always(group, kind, path) }
 }
 
 const fn derived(kind: &'static str, path: &'static [&'static str]) -> Exclusion {
-    Exclusion { group: "", kind, path, owned: Owned::Derived, only: &[], except: &[] }
+    Exclusion { owned: Owned::Derived, ..always("", kind, path) }
 }
 
 const fn of_service(path: &'static [&'static str], only: &'static [Condition]) -> Exclusion {
-    Exclusion { group: "", kind: "Service", path, owned: Owned::Always, only, except: &[] }
+    Exclusion { only, ..always("", "Service", path) }
 }
+
+const fn of_claim(path: &'static [&'static str], bit: u8, only: &'static [Condition]) -> Exclusion {
+    Exclusion { only, ..when_absent("", "PersistentVolumeClaim", path, bit) }
+}
+
+/// The selectors of a Pod that [`super::derived`] is about: of constraints on spreading…
+pub const SPREAD: &[&str] = &["spec", "topologySpreadConstraints", "[]", "labelSelector", "matchExpressions"];
+/// … of required affinity,
+pub const AFFINE: &[&str] = &["spec", "affinity", "podAffinity", REQUIRED, "[]", "labelSelector", "matchExpressions"];
+/// preferred affinity,
+pub const AFFINE_WEIGHTED: &[&str] =
+    &["spec", "affinity", "podAffinity", PREFERRED, "[]", "podAffinityTerm", "labelSelector", "matchExpressions"];
+/// required anti-affinity,
+pub const AVERSE: &[&str] =
+    &["spec", "affinity", "podAntiAffinity", REQUIRED, "[]", "labelSelector", "matchExpressions"];
+/// and preferred anti-affinity.
+pub const AVERSE_WEIGHTED: &[&str] =
+    &["spec", "affinity", "podAntiAffinity", PREFERRED, "[]", "podAffinityTerm", "labelSelector", "matchExpressions"];
 
 const GENERATION: &[&str] = &["metadata", "generation"];
 const TEMPLATE_GENERATION: &[&str] = &["metadata", "annotations", "deprecated.daemonset.template.generation"];
@@ -148,7 +167,7 @@ pub const TABLE: &[Exclusion] = &[
     // rest.BeforeCreate and rest.BeforeUpdate overwrite these for every kind.
     always("*", "*", &["metadata", "uid"]),
     always("*", "*", &["metadata", "creationTimestamp"]),
-    Exclusion { group: "*", kind: "*", path: GENERATION, owned: Owned::Always, only: &[], except: NOT_COUNTED },
+    Exclusion { except: NOT_COUNTED, ..always("*", "*", GENERATION) },
     on_change("*", "*", GENERATION),
     always("*", "*", &["metadata", "resourceVersion"]),
     // Of an object that does not exist yet, the server takes these as a webhook wrote them.
@@ -159,12 +178,8 @@ pub const TABLE: &[Exclusion] = &[
     // A generated name is bound by its prefix instead.
     when_absent("*", "*", &["metadata", "name"], 0),
     Exclusion {
-        group: "",
-        kind: "Service",
-        path: &["spec", "clusterIP"],
         owned: Owned::WhenAbsent { bit: 1, unless: Some("None") },
-        only: &[],
-        except: &[],
+        ..always("", "Service", &["spec", "clusterIP"])
     },
     when_absent("", "Service", &["spec", "clusterIPs"], 2),
     when_absent("", "Service", &["spec", "ipFamilies"], 3),
@@ -192,75 +207,18 @@ pub const TABLE: &[Exclusion] = &[
     // Deprecated annotations and keys of labels are written out into the fields that they stand for.
     derived("Pod", &["spec", "containers", "[]", "securityContext", "appArmorProfile"]),
     derived("Pod", &["spec", "initContainers", "[]", "securityContext", "appArmorProfile"]),
-    derived("Pod", &["spec", "topologySpreadConstraints", "[]", "labelSelector", "matchExpressions"]),
-    derived(
-        "Pod",
-        &[
-            "spec",
-            "affinity",
-            "podAffinity",
-            "requiredDuringSchedulingIgnoredDuringExecution",
-            "[]",
-            "labelSelector",
-            "matchExpressions",
-        ],
-    ),
-    derived(
-        "Pod",
-        &[
-            "spec",
-            "affinity",
-            "podAffinity",
-            "preferredDuringSchedulingIgnoredDuringExecution",
-            "[]",
-            "podAffinityTerm",
-            "labelSelector",
-            "matchExpressions",
-        ],
-    ),
-    derived(
-        "Pod",
-        &[
-            "spec",
-            "affinity",
-            "podAntiAffinity",
-            "requiredDuringSchedulingIgnoredDuringExecution",
-            "[]",
-            "labelSelector",
-            "matchExpressions",
-        ],
-    ),
-    derived(
-        "Pod",
-        &[
-            "spec",
-            "affinity",
-            "podAntiAffinity",
-            "preferredDuringSchedulingIgnoredDuringExecution",
-            "[]",
-            "podAffinityTerm",
-            "labelSelector",
-            "matchExpressions",
-        ],
-    ),
-    Exclusion {
-        group: "",
-        kind: "Namespace",
-        path: &["spec", "finalizers"],
-        owned: Owned::Element("kubernetes"),
-        only: &[],
-        except: &[],
-    },
+    derived("Pod", SPREAD),
+    derived("Pod", AFFINE),
+    derived("Pod", AFFINE_WEIGHTED),
+    derived("Pod", AVERSE),
+    derived("Pod", AVERSE_WEIGHTED),
+    Exclusion { owned: Owned::Element("kubernetes"), ..always("", "Namespace", &["spec", "finalizers"]) },
     // The server writes the name there, however it came about.
     always("", "Namespace", &["metadata", "labels", "kubernetes.io/metadata.name"]),
     on_change("apps", "DaemonSet", TEMPLATE_GENERATION),
     Exclusion {
-        group: "apps",
-        kind: "DaemonSet",
-        path: TEMPLATE_GENERATION,
-        owned: Owned::Always,
         only: &[Condition::Is(TEMPLATE_GENERATION, &["0", "1"])],
-        except: &[],
+        ..always("apps", "DaemonSet", TEMPLATE_GENERATION)
     },
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "username"]),
     always("certificates.k8s.io", "CertificateSigningRequest", &["spec", "uid"]),
@@ -273,20 +231,6 @@ pub const TABLE: &[Exclusion] = &[
     when_absent("batch", "Job", &["spec", "template", "metadata", "labels", "job-name"], 4),
     when_absent("batch", "Job", &["spec", "template", "metadata", "labels", "batch.kubernetes.io/job-name"], 5),
     // A claim's two data source fields are filled from each other; where there is neither, nobody may add one.
-    Exclusion {
-        group: "",
-        kind: "PersistentVolumeClaim",
-        path: &["spec", "dataSource"],
-        owned: Owned::WhenAbsent { bit: 1, unless: None },
-        only: &[Condition::Present(&["spec", "dataSourceRef"])],
-        except: &[],
-    },
-    Exclusion {
-        group: "",
-        kind: "PersistentVolumeClaim",
-        path: &["spec", "dataSourceRef"],
-        owned: Owned::WhenAbsent { bit: 2, unless: None },
-        only: &[Condition::Present(&["spec", "dataSource"])],
-        except: &[],
-    },
+    of_claim(&["spec", "dataSource"], 1, &[Condition::Present(&["spec", "dataSourceRef"])]),
+    of_claim(&["spec", "dataSourceRef"], 2, &[Condition::Present(&["spec", "dataSource"])]),
 ];

@@ -36,10 +36,9 @@ pub struct ResolveReport {
     pub undetermined: usize,
     /// Claims that are still to be ended.
     pub left: usize,
-    /// Whether the whole store was searched in this pass.
-    pub searched: bool,
-    /// Records that cannot be read, as a search found: damaged or tampered with. Their authorities are denied.
-    pub unreadable: usize,
+    /// Records that cannot be read: damaged or tampered with. Their authorities are denied. `None` where the store was
+    /// not searched in this pass.
+    pub unreadable: Option<usize>,
     /// The last cause why one could not be ended.
     pub failure: Option<String>,
 }
@@ -64,8 +63,7 @@ impl ClaimService {
             Err(outcome) => return ResolveReport { failure: Some(cause(&outcome)), ..report },
         };
         match self.sweep(now).await {
-            Ok(None) => {}
-            Ok(Some(unreadable)) => (report.searched, report.unreadable) = (true, unreadable.len()),
+            Ok(unreadable) => report.unreadable = unreadable,
             Err(outcome) => report.failure = Some(cause(&outcome)),
         }
         let ended = stream::iter(self.take_due(now))
@@ -125,14 +123,14 @@ impl ClaimService {
     }
 
     /// Searches the store for overdue claims of other replicas, or of this one before it was started again.
-    /// None where it is not time yet; else what cannot be read.
-    async fn sweep(&self, now: Timestamp) -> Result<Option<Vec<String>>, Outcome> {
+    /// None where it is not time yet; else how many records cannot be read.
+    async fn sweep(&self, now: Timestamp) -> Result<Option<usize>, Outcome> {
         let elapsed = self.clock.elapsed();
         if lock(&self.swept).is_some_and(|last| elapsed.saturating_sub(last) < SWEEP_EVERY) {
             return Ok(None);
         }
         let mut after: Option<String> = None;
-        let mut unreadable = Vec::new();
+        let mut unreadable = 0;
         loop {
             let page = self.store.list(Filter::Reserved, after.as_deref()).await.map_err(store_failed)?.value;
             let mut due = lock(&self.due);
@@ -142,7 +140,7 @@ impl ClaimService {
                 }
             }
             drop(due);
-            unreadable.extend(page.unreadable);
+            unreadable += page.unreadable.len();
             after = page.next;
             if after.is_none() {
                 *lock(&self.swept) = Some(elapsed);

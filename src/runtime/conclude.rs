@@ -44,9 +44,6 @@ impl Runtime {
             Err(refusal) => (refusal.word(), refusal.message.as_str()),
         };
         let line = DecisionLine {
-            api_version: DecisionLine::API_VERSION,
-            kind: DecisionLine::KIND,
-            time: call.now,
             execution_id: execution_id.to_string(),
             outcome,
             reason,
@@ -60,10 +57,7 @@ impl Runtime {
             decisions: all,
             claims: verdict.iter().flat_map(|passed| &passed.claims).map(Digest::to_hex).collect(),
             subject: verdict.as_ref().ok().and_then(|passed| passed.subject),
-            caller_authenticated: call.authenticated,
-            runtime: self.identity.digest(case.snapshot.set.digest()),
-            replica: &self.identity.replica,
-            cluster_id: &self.cluster_id,
+            ..self.denial_line(call, case.snapshot)
         };
         let recorded =
             if governed || verdict.is_err() { self.evidence.write(&line, call.deadline).await } else { Ok(()) };
@@ -95,14 +89,23 @@ impl Runtime {
 
     /// Records a refusal of a request that could not be read far enough to be decided.
     pub(super) async fn refuse_unread(&self, call: &Call<'_>, snapshot: &Snapshot, refusal: Refusal) -> Answer {
-        let line = DecisionLine {
+        let line =
+            DecisionLine { reason: refusal.word(), message: &refusal.message, ..self.denial_line(call, snapshot) };
+        // A denial stands whether or not it can be recorded.
+        let _ = self.evidence.write(&line, call.deadline).await;
+        refused(call, refusal)
+    }
+
+    /// The line of a denial of which nothing but the call is known.
+    fn denial_line<'a>(&'a self, call: &'a Call<'_>, snapshot: &Snapshot) -> DecisionLine<'a> {
+        DecisionLine {
             api_version: DecisionLine::API_VERSION,
             kind: DecisionLine::KIND,
             time: call.now,
             execution_id: call.execution_id.to_string(),
             outcome: "Deny",
-            reason: refusal.word(),
-            message: &refusal.message,
+            reason: "",
+            message: "",
             request: RequestLine::of(call, &call.request.name, "", None),
             decisions: Vec::new(),
             claims: Vec::new(),
@@ -111,10 +114,7 @@ impl Runtime {
             runtime: self.identity.digest(snapshot.set.digest()),
             replica: &self.identity.replica,
             cluster_id: &self.cluster_id,
-        };
-        // A denial stands whether or not it can be recorded.
-        let _ = self.evidence.write(&line, call.deadline).await;
-        refused(call, refusal)
+        }
     }
 }
 

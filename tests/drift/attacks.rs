@@ -2,6 +2,7 @@
 //! the table leaves out of single kinds.
 
 use serde_json::{Value, json};
+use writ::projection::table::{AFFINE, AFFINE_WEIGHTED, AVERSE, AVERSE_WEIGHTED, SPREAD};
 
 use super::{api::Sample, variants::variants};
 
@@ -85,46 +86,6 @@ fn generated() -> Sample {
     sample.create = json!({"metadata": {"generateName": "generated-"}});
     sample
 }
-
-const SPREAD: &[&str] = &["spec", "topologySpreadConstraints", "[]", "labelSelector", "matchExpressions"];
-const AFFINE: &[&str] = &[
-    "spec",
-    "affinity",
-    "podAffinity",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "[]",
-    "labelSelector",
-    "matchExpressions",
-];
-const AFFINE_WEIGHTED: &[&str] = &[
-    "spec",
-    "affinity",
-    "podAffinity",
-    "preferredDuringSchedulingIgnoredDuringExecution",
-    "[]",
-    "podAffinityTerm",
-    "labelSelector",
-    "matchExpressions",
-];
-const AVERSE: &[&str] = &[
-    "spec",
-    "affinity",
-    "podAntiAffinity",
-    "requiredDuringSchedulingIgnoredDuringExecution",
-    "[]",
-    "labelSelector",
-    "matchExpressions",
-];
-const AVERSE_WEIGHTED: &[&str] = &[
-    "spec",
-    "affinity",
-    "podAntiAffinity",
-    "preferredDuringSchedulingIgnoredDuringExecution",
-    "[]",
-    "podAffinityTerm",
-    "labelSelector",
-    "matchExpressions",
-];
 
 /// The attacks on single kinds.
 pub(crate) fn attacks() -> Vec<Step> {

@@ -6,27 +6,8 @@ use serde_json::{Value, json};
 
 use crate::{
     harness::Options,
-    support::{Rig, assert_says, verified},
+    support::{ALLOW_ALL, Rig, assert_says, verified},
 };
-
-/// Everything is allowed, so that only the attestation can refuse.
-const ALLOW_ALL: &str = r#"
-apiVersion: writ.dev/v1alpha1
-kind: Policy
-metadata: {name: all.v1}
-spec:
-  id: all
-  version: v1
-  matchConstraints:
-    resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: [CREATE, UPDATE]}]
-  rules: [{name: all, outcome: Allow, reason: Allowed}]
-  replay: {mode: Repeatable}
----
-apiVersion: writ.dev/v1alpha1
-kind: PolicyBinding
-metadata: {name: all}
-spec: {policyRef: {id: all, version: v1}, mode: Enforce}
-"#;
 
 fn config_map(namespace: &str, name: &str, writ: Option<&str>) -> Value {
     let mut object = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"k": "v"}});

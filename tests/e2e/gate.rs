@@ -7,27 +7,8 @@ use serde_json::{Value, json};
 use crate::{
     harness::{Options, wait_until},
     hostile::Hostile,
-    support::{Rig, SOON, assert_says, deployment, verified},
+    support::{ALLOW_ALL, Rig, SOON, assert_says, deployment, verified},
 };
-
-/// Everything is allowed, under every operation and subresource.
-const ALLOW_ALL: &str = r#"
-apiVersion: writ.dev/v1alpha1
-kind: Policy
-metadata: {name: all.v1}
-spec:
-  id: all
-  version: v1
-  matchConstraints:
-    resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'], operations: ['*']}]
-  rules: [{name: all, outcome: Allow, reason: Allowed}]
-  replay: {mode: Repeatable}
----
-apiVersion: writ.dev/v1alpha1
-kind: PolicyBinding
-metadata: {name: all}
-spec: {policyRef: {id: all, version: v1}, mode: Enforce}
-"#;
 
 const DEPLOYMENTS: &str = "attestation.writ.dev/deployments.apps";
 

@@ -29,6 +29,25 @@ pub(crate) const CLUSTER_ID: &str = "test-cluster";
 /// TEST KEY, never used for anything else.
 const SIGNING_SEED: [u8; 32] = [7; 32];
 
+/// Everything is allowed and attested, under every operation and subresource.
+pub(crate) const ALLOW_ALL: &str = r#"
+apiVersion: writ.dev/v1alpha1
+kind: Policy
+metadata: {name: all.v1}
+spec:
+  id: all
+  version: v1
+  matchConstraints:
+    resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'], operations: ['*']}]
+  rules: [{name: all, outcome: Allow, reason: Allowed}]
+  replay: {mode: Repeatable}
+---
+apiVersion: writ.dev/v1alpha1
+kind: PolicyBinding
+metadata: {name: all}
+spec: {policyRef: {id: all, version: v1}, mode: Enforce}
+"#;
+
 /// A cluster with writ in front of it.
 pub(crate) struct Rig {
     pub(crate) cluster: Arc<Cluster>,
@@ -106,19 +125,25 @@ impl Rig {
         format!("writ-{}", self.port)
     }
 
-    fn add(&self, source: &Source<'_>) -> Result<()> {
+    /// The arguments of a replica with the keys of this one; where its policies are is left to say.
+    pub(crate) fn serve(&self, name: &str, port: u16) -> Vec<OsString> {
         let path = |name: &str| self.folder.join(name).into_os_string();
-        let mut arguments: Vec<OsString> =
-            vec!["serve".into(), "--listen".into(), format!("127.0.0.1:{}", self.port).into()];
-        let mut flags: Vec<(&str, OsString)> = vec![
+        let flags: [(&str, OsString); 7] = [
+            ("--listen", format!("127.0.0.1:{port}").into()),
             ("--ca-dir", self.folder.clone().into_os_string()),
             ("--serving-name", "127.0.0.1".into()),
             ("--signing-key", path("key.pem")),
             ("--caller-ca", path("callers.crt")),
             ("--caller-name", WEBHOOK_CALLER.into()),
-            ("--replica", self.name().into()),
-            ("--drain-seconds", "0".into()),
+            ("--replica", name.into()),
         ];
+        let flags = flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]);
+        std::iter::once("serve".into()).chain(flags).collect()
+    }
+
+    fn add(&self, source: &Source<'_>) -> Result<()> {
+        let mut arguments = self.serve(&self.name(), self.port);
+        let mut flags: Vec<(&str, OsString)> = vec![("--drain-seconds", "0".into())];
         match source {
             Source::Files { policies, cluster_id } => {
                 fs::write(self.folder.join("policies.yaml"), policies)?;
@@ -128,7 +153,7 @@ impl Rig {
             }
             Source::Cluster | Source::Through(_) => {
                 let path = if let Source::Through(path) = source { path } else { self.cluster.admin() };
-                flags.push(("--kubeconfig", path.as_os_str().to_owned()));
+                flags.push(("--kubeconfig", path.into()));
                 flags.push(("--own-user", "admin".into()));
             }
         }

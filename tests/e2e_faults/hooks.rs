@@ -13,8 +13,8 @@ use crate::{
     driver::{CONFIG_MAPS, post, secret, ticketed},
     harness::{Options, wait_until},
     hostile::Hostile,
-    policies::{EVERYTHING, govern, once},
-    support::{Rig, SOON, assert_says, verified},
+    policies::{govern, once},
+    support::{ALLOW_ALL, Rig, SOON, assert_says, verified},
 };
 
 /// Waits until a hook is called.
@@ -29,7 +29,7 @@ fn called(rig: &Rig, hook: &Hostile) -> Result<()> {
 /// Each slow hook stays below its own timeout; together they take several times as long as Writ may.
 #[test]
 fn t80_five_slow_webhooks_leave_writ_its_time() -> Result<()> {
-    let rig = Rig::standalone(Options::default(), EVERYTHING)?;
+    let rig = Rig::standalone(Options::default(), ALLOW_ALL)?;
     let pause = Duration::from_millis(1500);
     let mut hooks = Vec::new();
     for number in 0..5 {
@@ -98,7 +98,7 @@ fn t42_a_webhook_configuration_that_is_changed_is_noticed_and_left_alone() -> Re
     /// What the row promises.
     const NOTICED: Duration = Duration::from_secs(10);
     let rig = Rig::in_cluster(Options::default())?;
-    govern(&rig, EVERYTHING, &["all"])?;
+    govern(&rig, ALLOW_ALL, &["all"])?;
     let gauge = |fault: &str| -> Result<bool> {
         let page = rig.client(false)?.get("/metrics")?.text();
         let name = format!("writ_webhook_configuration_faults{{fault=\"{fault}\"}}");

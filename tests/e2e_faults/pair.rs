@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     balancer::Balancer,
-    harness::{Options, WEBHOOK_CALLER, wait_until},
+    harness::{Options, wait_until},
     policies,
     support::{Rig, SOON},
 };
@@ -30,7 +30,9 @@ impl Pair {
         for name in NAMES {
             let port = rig.cluster.port()?;
             let component = rig.cluster.component(name, env!("CARGO_BIN_EXE_writ"));
-            rig.cluster.add(component.args(serve(&rig, name, port)).args(arguments.iter().copied()));
+            let source = ["--own-user".into(), "admin".into(), "--kubeconfig".into(), rig.cluster.admin().into()];
+            let component = component.args(rig.serve(name, port)).args::<OsString>(source);
+            rig.cluster.add(component.args(arguments.iter().copied()));
             rig.cluster.launch(name)?;
             backends.push(SocketAddr::from(([127, 0, 0, 1], port)));
         }
@@ -71,21 +73,4 @@ impl Pair {
         }
         Ok(all)
     }
-}
-
-fn serve(rig: &Rig, name: &str, port: u16) -> Vec<OsString> {
-    let path = |name: &str| rig.folder.join(name).into_os_string();
-    let flags: [(&str, OsString); 9] = [
-        ("--listen", format!("127.0.0.1:{port}").into()),
-        ("--ca-dir", rig.folder.clone().into_os_string()),
-        ("--serving-name", "127.0.0.1".into()),
-        ("--signing-key", path("key.pem")),
-        ("--caller-ca", path("callers.crt")),
-        ("--caller-name", WEBHOOK_CALLER.into()),
-        ("--replica", name.into()),
-        ("--kubeconfig", rig.cluster.admin().as_os_str().to_owned()),
-        ("--own-user", "admin".into()),
-    ];
-    let flags = flags.into_iter().flat_map(|(flag, value)| [flag.into(), value]);
-    std::iter::once("serve".into()).chain(flags).collect()
 }

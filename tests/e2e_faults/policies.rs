@@ -75,25 +75,6 @@ spec:
   mode: Enforce
 "#;
 
-/// Everything is allowed and attested.
-pub(crate) const EVERYTHING: &str = r#"
-apiVersion: writ.dev/v1alpha1
-kind: Policy
-metadata: {name: all.v1}
-spec:
-  id: all
-  version: v1
-  matchConstraints:
-    resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*/*'], operations: ['*']}]
-  rules: [{name: all, outcome: Allow, reason: Allowed}]
-  replay: {mode: Repeatable}
----
-apiVersion: writ.dev/v1alpha1
-kind: PolicyBinding
-metadata: {name: all}
-spec: {policyRef: {id: all, version: v1}, mode: Enforce}
-"#;
-
 /// Applies policies and waits until these bindings are in force on every replica.
 pub(crate) fn govern(rig: &Rig, policies: &str, bindings: &[&str]) -> Result<()> {
     rig.cluster.kubectl(&["apply", "-f", "-"], policies)?.ok()?;

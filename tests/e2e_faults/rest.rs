@@ -11,15 +11,14 @@ use crate::{
     drill,
     driver::post,
     harness::{Options, wait_until},
-    policies::EVERYTHING,
-    support::{Rig, SOON, deployment},
+    support::{ALLOW_ALL, Rig, SOON, deployment},
 };
 
 const DEPLOYMENTS: usize = 50;
 
 #[test]
 fn t08_fifty_deployments_come_to_rest() -> Result<()> {
-    let rig = Rig::standalone(Options::default().controller_manager(), EVERYTHING)?;
+    let rig = Rig::standalone(Options::default().controller_manager(), ALLOW_ALL)?;
     let client = rig.cluster.client();
     for number in 0..DEPLOYMENTS {
         let object = deployment(&format!("web-{number}"), "registry.example/a");

@@ -208,7 +208,7 @@ async fn overdue(rig: &Rig, ticket: &str) {
 fn the_background_ends_each_claim_once() {
     run(async {
         let old = Version { uid: "u".into(), resource_version: ResourceVersion("7".into()) };
-        let searched = ResolveReport { searched: true, ..ResolveReport::default() };
+        let searched = ResolveReport { unreadable: Some(0), ..ResolveReport::default() };
         let done = ResolveReport { completed: 1, ..searched.clone() };
         let released = ResolveReport { released: 1, ..searched.clone() };
         let burnt = ResolveReport { undetermined: 1, ..searched.clone() };

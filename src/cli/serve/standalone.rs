@@ -86,9 +86,7 @@ impl Files {
             }),
         })
     }
-}
 
-impl Files {
     /// Pins the content of every version in the ledger.
     ///
     /// # Errors

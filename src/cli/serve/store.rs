@@ -94,14 +94,14 @@ pub(super) async fn tend(claims: Arc<ClaimService>, metrics: ClaimMetrics) {
                 if let Some(failure) = report.failure {
                     tracing::warn!(left = report.left, failure, "claims could not be ended");
                 }
-                if report.searched {
-                    if report.unreadable > unreadable {
+                if let Some(found) = report.unreadable {
+                    if found > unreadable {
                         tracing::error!(
-                            records = report.unreadable,
+                            records = found,
                             "the store of claims holds records that were damaged or tampered with: their authorities are denied; see `writ claims`"
                         );
                     }
-                    unreadable = report.unreadable;
+                    unreadable = found;
                 }
             }
             _ = purge.tick() => match claims.purge().await {
@@ -126,8 +126,8 @@ fn count(report: &ResolveReport, metrics: &ClaimMetrics) {
     }
     let gauge = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
     metrics.left.set(gauge(report.left));
-    if report.searched {
-        metrics.unreadable.set(gauge(report.unreadable));
+    if let Some(unreadable) = report.unreadable {
+        metrics.unreadable.set(gauge(unreadable));
     }
     if report.failure.is_some() {
         metrics.failures.inc();
