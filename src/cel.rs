@@ -26,7 +26,7 @@ pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, 
 pub use fuel::Fuel;
 pub use program::{Path, Program, compile};
 pub use types::{ObjectType, Type};
-pub use value::{Blob, Duration, Key, List, Map, Present, Text, Timestamp, Value};
+pub use value::{Blob, Duration, Foreign, Key, List, Map, Opaque, Present, Text, Timestamp, Value};
 
 #[cfg(test)]
 mod tests;

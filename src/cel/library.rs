@@ -122,6 +122,7 @@ fn is_of(wanted: &Type, value: &Value<'_>) -> bool {
         Type::Bytes => matches!(value, Value::Bytes(_)),
         Type::Timestamp => matches!(value, Value::Timestamp(_)),
         Type::Duration => matches!(value, Value::Duration(_)),
+        Type::Opaque(name) => matches!(value, Value::Opaque(value) if value.type_name() == *name),
         Type::List(element) => match value {
             Value::List(list) => list.element(0).is_none_or(|first| is_of(element, &first)),
             _ => false,

@@ -25,6 +25,8 @@ pub enum Type {
     Timestamp,
     /// `google.protobuf.Duration`
     Duration,
+    /// A type that a library brings, by its name, for example `kubernetes.Quantity`.
+    Opaque(&'static str),
     /// `list(T)`
     List(Arc<Type>),
     /// `map(K, V)`
@@ -146,6 +148,7 @@ impl fmt::Display for Type {
             Self::Bytes => f.write_str("bytes"),
             Self::Timestamp => f.write_str("timestamp"),
             Self::Duration => f.write_str("duration"),
+            Self::Opaque(name) => f.write_str(name),
             Self::List(element) => write!(f, "list({element})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),

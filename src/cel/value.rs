@@ -6,6 +6,7 @@ mod collection;
 mod compare;
 mod json;
 mod key;
+mod opaque;
 mod text;
 mod time;
 
@@ -17,6 +18,7 @@ use crate::canonical;
 pub use collection::{List, Map};
 pub(in crate::cel) use compare::{compare, equal};
 pub use key::Key;
+pub use opaque::{Foreign, Opaque};
 pub use text::{Blob, Text};
 pub use time::{Duration, Timestamp};
 
@@ -46,6 +48,8 @@ pub enum Value<'a> {
     Timestamp(Timestamp),
     /// A `google.protobuf.Duration`.
     Duration(Duration),
+    /// A value of a type that a library brings.
+    Opaque(Opaque),
     /// A type, by its name.
     Type(&'static str),
     /// An `optional_type`; `None` is `optional.none()`.
@@ -127,6 +131,7 @@ impl<'a> Value<'a> {
             Self::Map(_) => "map",
             Self::Timestamp(_) => "google.protobuf.Timestamp",
             Self::Duration(_) => "google.protobuf.Duration",
+            Self::Opaque(value) => value.type_name(),
             Self::Type(_) => "type",
             Self::Optional(_) => "optional_type",
         }
@@ -156,6 +161,7 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::List(list) => list.len() as u64,
             Self::Map(map) => map.len() as u64,
+            Self::Opaque(value) => value.size(),
             Self::Optional(Some(present)) => return present.value.size(fuel),
             _ => 1,
         })

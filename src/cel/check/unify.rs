@@ -213,7 +213,7 @@ impl Unifier {
 }
 
 fn is_nullable(of: &Type) -> bool {
-    matches!(of, Type::Null | Type::Optional(_) | Type::Object(_) | Type::Timestamp | Type::Duration)
+    matches!(of, Type::Null | Type::Optional(_) | Type::Object(_) | Type::Opaque(_) | Type::Timestamp | Type::Duration)
 }
 
 /// The less specific of two types that fit each other.

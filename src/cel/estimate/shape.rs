@@ -52,7 +52,7 @@ impl Shape {
             }
             Type::Optional(value) => Self::of_type(value, sizes),
             Type::Null | Type::Bool | Type::Int | Type::Uint | Type::Double => Self::Scalar,
-            Type::Timestamp | Type::Duration | Type::Type(_) => Self::Scalar,
+            Type::Timestamp | Type::Duration | Type::Opaque(_) | Type::Type(_) => Self::Scalar,
         }
     }
 

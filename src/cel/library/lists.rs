@@ -91,7 +91,7 @@ fn ordered(fuel: &mut Fuel, name: &'static str, a: &Value<'_>, b: &Value<'_>) ->
 
 fn comparable(name: &'static str, value: &Value<'_>) -> Result<(), EvaluationErrorKind> {
     match value {
-        Value::Null | Value::List(_) | Value::Map(_) | Value::Type(_) | Value::Optional(_) => {
+        Value::Null | Value::List(_) | Value::Map(_) | Value::Opaque(_) | Value::Type(_) | Value::Optional(_) => {
             let arguments = value.type_name().to_owned();
             Err(EvaluationErrorKind::NoSuchOverload { function: name, arguments })
         }

@@ -60,6 +60,7 @@ fn is_zero(value: &Value<'_>) -> bool {
         // Go's zero time is the start of the year 1, not that of 1970.
         Value::Timestamp(time) => time.seconds() == Timestamp::MIN_SECONDS && time.nanos() == 0,
         Value::Duration(duration) => duration.nanos() == 0,
+        Value::Opaque(value) => value.is_zero(),
         Value::Type(_) | Value::Optional(_) => false,
     }
 }

@@ -13,6 +13,7 @@ pub(super) fn render(value: &Value<'_>) -> String {
         Value::Bytes(bytes) => format!("bytes({})", bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
         Value::Timestamp(time) => format!("timestamp({}, {})", time.seconds(), time.nanos()),
         Value::Duration(duration) => format!("duration({})", duration.nanos()),
+        Value::Opaque(value) => value.literal(),
         Value::Type(name) => format!("type({name})"),
         Value::Optional(None) => "optional.none()".to_owned(),
         Value::Optional(Some(present)) => format!("optional.of({})", render(present.value())),

@@ -31,6 +31,7 @@ pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Re
         (Value::Map(a), Value::Map(b)) => return equal_maps(fuel, a, b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
+        (Value::Opaque(a), Value::Opaque(b)) => a == b,
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::Optional(None), Value::Optional(None)) => true,
         (Value::Optional(Some(a)), Value::Optional(Some(b))) => return equal(fuel, a.value(), b.value()),

@@ -7,7 +7,8 @@ impl Value<'_> {
     /// The value as JSON of its own: a timestamp and a duration become their text.
     ///
     /// # Errors
-    /// [`EvaluationErrorKind::NotJson`] for bytes, types, optionals, doubles that are not finite, and maps with keys
+    /// [`EvaluationErrorKind::NotJson`] for bytes, types, values of a
+    /// library's own type, optionals, doubles that are not finite, and maps with keys
     /// that are not strings.
     pub fn to_canonical(&self) -> Result<canonical::Value<'static>, EvaluationErrorKind> {
         let refused = EvaluationErrorKind::NotJson(self.type_name());
@@ -30,7 +31,7 @@ impl Value<'_> {
             }
             Self::Map(Map::Json(object)) => canonical::Value::Object((*object).clone().into_owned()),
             Self::Map(map) => canonical::Value::Object(object(map)?),
-            Self::Bytes(_) | Self::Type(_) | Self::Optional(_) => return Err(refused),
+            Self::Bytes(_) | Self::Opaque(_) | Self::Type(_) | Self::Optional(_) => return Err(refused),
         })
     }
 }

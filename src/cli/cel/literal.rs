@@ -17,6 +17,7 @@ pub(super) fn literal(value: &Value<'_>) -> String {
         Value::Map(map) => mapping(map),
         Value::Timestamp(time) => format!("timestamp({})", quoted(&time.to_string())),
         Value::Duration(duration) => format!("duration({})", quoted(&duration.to_string())),
+        Value::Opaque(value) => value.literal(),
         Value::Type(name) => (*name).to_owned(),
         Value::Optional(_) => match value.as_present() {
             Some(value) => format!("optional.of({})", literal(value)),
