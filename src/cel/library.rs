@@ -64,6 +64,10 @@ pub(in crate::cel) struct Function {
     pub(in crate::cel) singleton: bool,
     /// Whether the types of the arguments are compared with the overload's before it is called.
     pub(in crate::cel) guarded: bool,
+    /// What it does, in one sentence; `docs/language.md` is made of this.
+    pub(in crate::cel) about: &'static str,
+    /// Expressions with what each is equal to.
+    pub(in crate::cel) examples: Vec<(&'static str, &'static str)>,
 }
 
 /// One signature of a function.
@@ -181,6 +185,8 @@ impl Declarations {
             size: Size::Typed,
             singleton: false,
             guarded: true,
+            about: "",
+            examples: Vec::new(),
         })
     }
 }
@@ -197,6 +203,18 @@ impl Function {
     fn method<const N: usize>(&mut self, parameters: [Type; N], result: Type, cost: Cost, apply: Apply) -> &mut Self {
         let overload = Overload { member: true, parameters: parameters.into(), result, cost, apply };
         self.overloads.push(overload);
+        self
+    }
+
+    /// Says what the function does.
+    fn about(&mut self, about: &'static str) -> &mut Self {
+        self.about = about;
+        self
+    }
+
+    /// Adds an expression, and one that it is equal to.
+    fn example(&mut self, expression: &'static str, equal_to: &'static str) -> &mut Self {
+        self.examples.push((expression, equal_to));
         self
     }
 
@@ -231,7 +249,7 @@ pub(in crate::cel) fn no_such_overload(function: &'static str, arguments: &[Valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cel::machine::MAX_ARITY;
+    use crate::cel::{Environment, machine::MAX_ARITY};
 
     /// The arguments that a cost looks at.
     fn looks_at(cost: Cost) -> usize {
@@ -261,6 +279,19 @@ mod tests {
             }
         }
         assert!(REGISTRY.len() > 70, "only {} functions are declared", REGISTRY.len());
+    }
+
+    #[test]
+    fn every_example_is_true() {
+        for (name, function) in REGISTRY.iter() {
+            for (expression, equal_to) in &function.examples {
+                let source = format!("({expression}) == ({equal_to})");
+                let program = crate::cel::compile(&source, &Environment::new(), None)
+                    .unwrap_or_else(|error| panic!("{name}: {source}: {error}"));
+                let value = program.evaluate(&crate::cel::Bindings::new(), &mut Fuel::new(Fuel::PER_EXPRESSION));
+                assert!(matches!(value, Ok(Value::Bool(true))), "{name}: {source} is {value:?}");
+            }
+        }
     }
 
     #[test]

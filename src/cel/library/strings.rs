@@ -15,7 +15,11 @@ type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 pub(super) fn declare(into: &mut Declarations) {
     use Type::{Int, String};
     let list = Type::list(String);
-    into.function("charAt").sized(Size::Character).method([String, Int], String, Cost::Unit, char_at);
+    into.function("charAt")
+        .about("The character at a position.")
+        .example("'hello'.charAt(4)", "'o'")
+        .sized(Size::Character)
+        .method([String, Int], String, Cost::Unit, char_at);
     // The same names are functions of lists, and Kubernetes counts both by the name.
     into.function("indexOf").undecided(Cost::Traverse).method([String, String], Int, Cost::Traverse, index_of).method(
         [String, String, Int],
