@@ -17,6 +17,7 @@ pub mod limits;
 mod lower;
 mod machine;
 mod program;
+mod reference;
 mod syntax;
 mod types;
 mod value;
@@ -25,6 +26,7 @@ pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;
 pub use program::{Path, Program, compile};
+pub use reference::reference;
 pub use types::{ObjectType, Type};
 pub use value::{Blob, Duration, Foreign, Key, List, Map, Opaque, Present, Text, Timestamp, Value};
 

@@ -22,26 +22,35 @@ pub(in crate::cel) use conversions::CONVERSIONS;
 pub(in crate::cel) use cost::{Cost, TRAVERSAL, equality_cost, match_cost, part};
 pub(in crate::cel) use regex::{Pattern, RegexFunction};
 
-/// Every library; each adds the overloads of its functions.
-const LIBRARIES: &[fn(&mut Declarations)] = &[
-    operators::declare,
-    collections::declare,
-    conversions::declare,
-    text::declare,
-    time::declare,
-    optional::declare,
-    strings::declare,
-    lists::declare,
-    regex::declare,
+type Declare = fn(&mut Declarations);
+
+/// Every library by its title; each adds the overloads of its functions.
+const LIBRARIES: &[(&str, Declare)] = &[
+    ("Operators", operators::declare),
+    ("Sizes", collections::declare),
+    ("Conversions", conversions::declare),
+    ("Text", text::declare),
+    ("Times", time::declare),
+    ("Optionals", optional::declare),
+    ("Strings", strings::declare),
+    ("Lists", lists::declare),
+    ("Regular expressions", regex::declare),
 ];
 
 static REGISTRY: LazyLock<BTreeMap<&'static str, Function>> = LazyLock::new(|| {
     let mut declarations = Declarations::default();
-    for declare in LIBRARIES {
+    for (title, declare) in LIBRARIES {
+        declarations.library = title;
         declare(&mut declarations);
     }
     declarations.functions
 });
+
+/// Every library with its functions, each under the library that declares it first.
+pub(in crate::cel) fn libraries() -> impl Iterator<Item = (&'static str, Vec<&'static Function>)> {
+    let functions = |title: &'static str| REGISTRY.values().filter(move |function| function.library == title);
+    LIBRARIES.iter().map(move |(title, _)| (*title, functions(title).collect()))
+}
 
 /// The function called `name`.
 pub(in crate::cel) fn function(name: &str) -> Option<&'static Function> {
@@ -55,6 +64,8 @@ pub(in crate::cel) type Apply = for<'a> fn(&mut Fuel, &[Value<'a>]) -> Result<Va
 #[derive(Debug)]
 pub(in crate::cel) struct Function {
     pub(in crate::cel) name: &'static str,
+    /// The title of the library that declares it first.
+    pub(in crate::cel) library: &'static str,
     pub(in crate::cel) overloads: Vec<Overload>,
     /// The cost where more than one overload remains after the type check. Kubernetes counts by function name and
     /// keeps the cost of the function, cel-go counts by overload and charges 1.
@@ -173,13 +184,16 @@ pub(in crate::cel) fn conforms(fuel: &mut Fuel, wanted: &Type, value: &Value<'_>
 #[derive(Default)]
 pub(in crate::cel) struct Declarations {
     functions: BTreeMap<&'static str, Function>,
+    library: &'static str,
 }
 
 impl Declarations {
     /// The function called `name`, to add overloads to.
     fn function(&mut self, name: &'static str) -> &mut Function {
+        let library = self.library;
         self.functions.entry(name).or_insert_with(|| Function {
             name,
+            library,
             overloads: Vec::new(),
             undecided: Cost::Unit,
             size: Size::Typed,
@@ -282,16 +296,26 @@ mod tests {
     }
 
     #[test]
-    fn every_example_is_true() {
+    fn every_function_says_what_it_does_with_examples_that_are_true() {
+        let mut wrong = Vec::new();
         for (name, function) in REGISTRY.iter() {
+            if function.about.is_empty() || function.examples.is_empty() {
+                wrong.push(format!("{name}: say what it does, with an example"));
+            }
             for (expression, equal_to) in &function.examples {
                 let source = format!("({expression}) == ({equal_to})");
-                let program = crate::cel::compile(&source, &Environment::new(), None)
-                    .unwrap_or_else(|error| panic!("{name}: {source}: {error}"));
-                let value = program.evaluate(&crate::cel::Bindings::new(), &mut Fuel::new(Fuel::PER_EXPRESSION));
-                assert!(matches!(value, Ok(Value::Bool(true))), "{name}: {source} is {value:?}");
+                let outcome = crate::cel::compile(&source, &Environment::new(), None)
+                    .map_err(|error| error.to_string())
+                    .map(|program| {
+                        let mut fuel = Fuel::new(Fuel::PER_EXPRESSION);
+                        format!("{:?}", program.evaluate(&crate::cel::Bindings::new(), &mut fuel))
+                    });
+                if outcome.as_deref() != Ok("Ok(Bool(true))") {
+                    wrong.push(format!("{name}: {source} is {outcome:?}"));
+                }
             }
         }
+        assert_eq!(wrong, Vec::<String>::new());
     }
 
     #[test]
