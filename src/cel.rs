@@ -22,6 +22,7 @@ mod syntax;
 mod types;
 mod value;
 
+pub use check::Suggestion;
 pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;

@@ -6,6 +6,7 @@
 mod literals;
 mod macros;
 mod names;
+mod suggest;
 mod unify;
 
 use std::sync::Arc;
@@ -15,9 +16,13 @@ use super::{
     error::CompileErrorKind,
     library::{self, Function, Overload},
     limits::MAX_ERRORS,
-    syntax::ast::{Ast, Kind, NodeId},
+    syntax::{
+        self,
+        ast::{Ast, Kind, NodeId},
+    },
     types::Type,
 };
+pub use suggest::Suggestion;
 use unify::Unifier;
 
 /// What a name or a call turned out to be.
@@ -256,7 +261,8 @@ impl Checker<'_> {
         match library::function(name).filter(|function| !function.name.starts_with("@sort")) {
             Some(function) => self.resolve_call(id, function, member, false, arguments),
             None => {
-                self.report(id, CompileErrorKind::UndeclaredFunction(name.to_owned()));
+                let suggestion = Suggestion::among(name, library::names(member).chain(syntax::macro_names(member)));
+                self.report(id, CompileErrorKind::UndeclaredFunction { name: name.to_owned(), suggestion });
                 Type::Dyn
             }
         }

@@ -52,6 +52,13 @@ pub(in crate::cel) fn libraries() -> impl Iterator<Item = (&'static str, Vec<&'s
     LIBRARIES.iter().map(move |(title, _)| (*title, functions(title).collect()))
 }
 
+/// The names that an expression may call, as methods or else as functions.
+pub(in crate::cel) fn names(member: bool) -> impl Iterator<Item = &'static str> {
+    let fits = move |function: &&Function| function.overloads.iter().any(|overload| overload.member == member);
+    let can_be_named = |name: &&str| name.starts_with(|first: char| first.is_ascii_alphabetic());
+    REGISTRY.values().filter(fits).map(|function| function.name).filter(can_be_named)
+}
+
 /// The function called `name`.
 pub(in crate::cel) fn function(name: &str) -> Option<&'static Function> {
     REGISTRY.get(name)

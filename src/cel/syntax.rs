@@ -9,6 +9,6 @@ mod literal;
 mod macros;
 mod parser;
 
-pub(in crate::cel) use macros::DOCUMENTED;
+pub(in crate::cel) use macros::{DOCUMENTED, names as macro_names};
 
 pub(in crate::cel) use parser::parse;

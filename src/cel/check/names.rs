@@ -7,7 +7,7 @@ use super::{
         syntax::ast::{Kind, NodeId},
         types::Type,
     },
-    Checker, Meaning,
+    Checker, Meaning, Suggestion,
 };
 
 /// The most parts of a name that means something: `google.protobuf.Timestamp`.
@@ -47,30 +47,41 @@ impl Checker<'_> {
             self.set_meaning(id, Meaning::TypeName(name));
             return Type::type_of(of);
         }
-        self.report(id, CompileErrorKind::UndeclaredVariable(name.to_owned()));
+        let suggestion = Suggestion::among(name, self.names());
+        self.report(id, CompileErrorKind::UndeclaredVariable { name: name.to_owned(), suggestion });
         Type::Dyn
     }
 
+    /// Every name that means a value here.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let locals = self.scopes.iter().flat_map(|scope| [Some(&scope.first), scope.second.as_ref()]).flatten();
+        locals.map(|(name, _)| name.as_ref()).chain(self.env.names())
+    }
+
     /// The group that `operand` names with its field; the field is `Err` where the group has no such field.
-    pub(super) fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), (String, String)>> {
+    pub(super) fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), CompileErrorKind>> {
         let Kind::Ident { name, absolute } = self.ast.kind(operand) else { return None };
         if !absolute && self.local(name).is_some() {
             return None;
         }
         match self.env.root(name)? {
             Root::Variable(..) => None,
-            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| (name.to_string(), field.to_owned()))),
+            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| CompileErrorKind::UndefinedField {
+                object: name.to_string(),
+                field: field.to_owned(),
+                suggestion: Suggestion::among(field, fields.keys().map(AsRef::as_ref)),
+            })),
         }
     }
 
-    pub(super) fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), (String, String)>) -> Type {
+    pub(super) fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), CompileErrorKind>) -> Type {
         match field {
             Ok((slot, of)) => {
                 self.set_meaning(id, Meaning::Field(slot));
                 of
             }
-            Err((object, field)) => {
-                self.report(id, CompileErrorKind::UndefinedField { object, field });
+            Err(kind) => {
+                self.report(id, kind);
                 Type::Dyn
             }
         }
@@ -131,8 +142,9 @@ impl Checker<'_> {
             Type::Object(object) => match object.field(field) {
                 Some(of) => of.clone(),
                 None => {
+                    let suggestion = Suggestion::among(field, object.fields().map(|(name, _)| name));
                     let (object, field) = (object.name().to_owned(), field.to_owned());
-                    self.report(id, CompileErrorKind::UndefinedField { object, field });
+                    self.report(id, CompileErrorKind::UndefinedField { object, field, suggestion });
                     Type::Dyn
                 }
             },

@@ -46,6 +46,12 @@ const RECEIVERS: &[(&str, usize, Form, MacroKind)] = &[
     ("optFlatMap", 2, Form::Body, MacroKind::OptFlatMap),
 ];
 
+/// The names of the macros that are called on something, or else alone.
+pub(in crate::cel) fn names(member: bool) -> impl Iterator<Item = &'static str> {
+    let receivers = RECEIVERS.iter().map(|(name, ..)| *name).filter(move |_| member);
+    receivers.chain(["has"].into_iter().filter(move |_| !member))
+}
+
 fn fault(parser: &Parser<'_>, node: NodeId, message: &str) -> Fault {
     (parser.ast.offset(node), CompileErrorKind::Macro(message.to_owned()))
 }
