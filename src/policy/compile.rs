@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CompiledReplay, CompiledRule, CompiledSignal, MAX_NAME, Policy, PolicyError, ResourceMatcher, digest,
-    environment::Environments, replay,
+    environment::Environments, reach, replay,
 };
 use crate::{
     api::{NamedExpression, PolicySpec},
@@ -24,6 +24,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     let variables = compiler.variables(spec, &mut environments);
     let signals = compiler.signals(spec, &mut environments);
     let rules = compiler.rules(spec, &environments);
+    let notes = reach::notes(&rules);
     let replay = compiler.replay(spec, &matchers, &signals, &variables);
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
@@ -44,6 +45,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
         rules,
         replay,
         worst_case_cost,
+        notes,
     })
 }
 
@@ -253,7 +255,8 @@ impl Compiler {
                 .when
                 .as_ref()
                 .and_then(|when| self.program(format!("{path}.when"), when, &rule_environment, Some(Type::Bool)));
-            if rule.when.is_none() || rule.when.as_deref().is_some_and(|when| when.trim() == "true") {
+            let constant = when.as_ref().and_then(reach::constant);
+            if rule.when.is_none() || constant == Some(true) {
                 always = always.or(Some(&rule.name));
             }
             let message_expression = rule.message_expression.as_ref().and_then(|source| {
