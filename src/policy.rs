@@ -10,6 +10,7 @@ mod replay;
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 pub use compile::compile;
+pub(crate) use environment::Environments;
 pub use environment::{EVALUATION_ROOTS, REQUEST_FIELDS, rule_slots, slots};
 pub use matching::{ResourceMatcher, ResourcePattern};
 pub use normal::{digest, normal_form};

@@ -20,6 +20,8 @@ pub struct Part {
     pub depth: usize,
     /// What is evaluated for each element, where it is a macro over a list or a map.
     pub each: Option<Each>,
+    /// The condition that must come to this for the part to be evaluated at all: it is a branch of a conditional.
+    pub only_if: Option<(Range<usize>, bool)>,
 }
 
 /// What a macro evaluates for each element of its range.
@@ -43,12 +45,12 @@ pub struct Each {
 pub fn outline(source: &str) -> Result<Vec<Part>, CompileErrors> {
     let ast = read(source)?;
     let mut parts = Vec::new();
-    let mut open = vec![(ast.root(), 0)];
-    while let Some((id, depth)) = open.pop() {
-        parts.push(Part { text: ast.span(id), depth, each: each(&ast, id) });
+    let mut open = vec![(ast.root(), 0, None)];
+    while let Some((id, depth, only_if)) = open.pop() {
+        parts.push(Part { text: ast.span(id), depth, each: each(&ast, id), only_if });
         let inner = children(&ast, id).into_iter().filter(|child| !is_plain(&ast, *child));
         let at = open.len();
-        open.extend(inner.map(|child| (child, depth + 1)));
+        open.extend(inner.map(|child| (child, depth + 1, branch(&ast, id, child))));
         if let Some(added) = open.get_mut(at..) {
             added.reverse();
         }
@@ -79,6 +81,16 @@ fn read(source: &str) -> Result<Ast, CompileErrors> {
     parse(source).map_err(|(offset, kind)| {
         CompileErrors::new(vec![CompileError { position: Position::of(source, offset), kind }])
     })
+}
+
+/// The condition on which a child of a conditional is evaluated.
+fn branch(ast: &Ast, id: NodeId, child: NodeId) -> Option<(Range<usize>, bool)> {
+    match ast.kind(id) {
+        Kind::Conditional { condition, truthy, .. } if *condition != child => {
+            Some((ast.span(*condition), *truthy == child))
+        }
+        _ => None,
+    }
 }
 
 fn each(ast: &Ast, id: NodeId) -> Option<Each> {
@@ -200,6 +212,13 @@ mod tests {
         assert_eq!(shown(&each[0].body), "v.startsWith('a')");
         assert_eq!((each[0].variable.as_str(), each[0].second.as_deref()), ("k", Some("v")));
         assert_eq!((shown(&each[1].range), shown(&each[1].body)), ("object.items", "i.on"));
+    }
+
+    #[test]
+    fn a_branch_says_on_what_it_depends() {
+        let parts = outline("a ? b : c").unwrap();
+        let branches: Vec<_> = parts.iter().map(|part| part.only_if.clone()).collect();
+        assert_eq!(branches, [None, None, Some((0..1, true)), Some((0..1, false))]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod collection;
 mod compare;
 mod json;
 mod key;
+mod literal;
 mod opaque;
 mod text;
 mod time;

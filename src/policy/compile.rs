@@ -19,7 +19,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     compiler.names(name, spec);
     let matchers = compiler.matchers(spec);
     let params = compiler.params(spec);
-    let mut environments = Environments::new(&spec.params);
+    let mut environments = Environments::new(spec.params.iter().map(|param| (param.name.as_str(), param.value_type)));
     let conditions = compiler.conditions(spec, &environments);
     let variables = compiler.variables(spec, &mut environments);
     let signals = compiler.signals(spec, &mut environments);
@@ -255,8 +255,7 @@ impl Compiler {
                 .when
                 .as_ref()
                 .and_then(|when| self.program(format!("{path}.when"), when, &rule_environment, Some(Type::Bool)));
-            let constant = when.as_ref().and_then(reach::constant);
-            if rule.when.is_none() || constant == Some(true) {
+            if rule.when.is_none() || rule.when.as_deref().is_some_and(|when| when.trim() == "true") {
                 always = always.or(Some(&rule.name));
             }
             let message_expression = rule.message_expression.as_ref().and_then(|source| {

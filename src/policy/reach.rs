@@ -9,7 +9,7 @@ use crate::cel::{Bindings, Fuel, Program, conjuncts};
 const FUEL: u64 = 10_000;
 
 /// What a condition comes to whatever the request is, where that is so.
-pub(super) fn constant(when: &Program) -> Option<bool> {
+fn constant(when: &Program) -> Option<bool> {
     if !when.references().is_empty() {
         return None;
     }
@@ -17,7 +17,8 @@ pub(super) fn constant(when: &Program) -> Option<bool> {
 }
 
 /// What to tell of rules that never decide: a condition that is never true, or one that holds only where an earlier
-/// rule matches too. Such a rule is no error: a Deny rule that also matches is listed in the answer.
+/// rule matches too. Such a rule is no error: a Deny rule that also matches is listed in the answer. (After a rule
+/// without a condition it is one: that needs no thought to see.)
 pub(super) fn notes(rules: &[CompiledRule]) -> Vec<String> {
     let mut notes = Vec::new();
     let mut earlier: Vec<(&str, BTreeSet<String>)> = Vec::new();
@@ -28,7 +29,12 @@ pub(super) fn notes(rules: &[CompiledRule]) -> Vec<String> {
             notes.push(format!("spec.rules[{index}].when: rule `{name}` never matches: its condition is always false"));
             continue;
         }
-        let Ok(conditions) = conjuncts(when.source()) else { continue };
+        // The empty set is a subset of every other.
+        let conditions = match constant(when) {
+            Some(_) => BTreeSet::new(),
+            // INVARIANT: the condition compiled, so it can be read.
+            None => conjuncts(when.source()).unwrap_or_default(),
+        };
         if let Some((first, _)) = earlier.iter().find(|(_, known)| known.is_subset(&conditions)) {
             notes.push(format!(
                 "spec.rules[{index}].when: rule `{name}` never decides: rule `{first}` before it matches whenever it does"
