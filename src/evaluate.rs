@@ -6,7 +6,7 @@ mod scope;
 
 use std::collections::BTreeMap;
 
-pub use explain::{Explained, Explanation, explain};
+pub use explain::{Explained, Explanation, conditions, explain};
 pub use input::{Input, deletes, removes_last_finalizer};
 
 use crate::{

@@ -63,8 +63,7 @@ pub fn explain(policy: &Policy, params: &canonical::Value<'_>, input: &Input<'_>
         Verdict::Skipped => None,
     };
     let conditions = plans(named("matchCondition", policy.conditions()), condition);
-    let signals: Vec<_> =
-        policy.signals().iter().map(|signal| ("signal", signal.name.as_str(), &signal.program)).collect();
+    let signals = signals(policy);
     let asked = decision.as_ref().map_or(&[][..], |_| &signals);
     let used = read_variables(
         policy,
@@ -82,6 +81,34 @@ pub fn explain(policy: &Policy, params: &canonical::Value<'_>, input: &Input<'_>
     explanations.extend(conditions.iter().chain(&variables).chain(&signals).map(|plan| plan.run(&scope)));
     explanations.extend(with_signals(&scope, &values, &rules));
     explanations
+}
+
+/// The conditions of a policy: every expression, and every part of one, that yields a boolean, as (kind, name, text).
+/// What a macro evaluates for its elements is not among them.
+#[must_use]
+pub fn conditions(policy: &Policy) -> Vec<(&'static str, String, String)> {
+    let environments = Environments::of(policy);
+    let (condition, request, rule) = (environments.condition(), environments.request(), environments.rule());
+    let whens = policy.rules().iter().filter_map(|rule| Some(("rule", rule.name.as_str(), rule.when.as_ref()?)));
+    let programs = (named("matchCondition", policy.conditions()).into_iter().map(|named| (named, condition)))
+        .chain(named("variable", policy.variables()).into_iter().map(|named| (named, request)))
+        .chain(signals(policy).into_iter().map(|named| (named, request)))
+        .chain(whens.map(|named| (named, &rule)));
+    let mut found = Vec::new();
+    for ((kind, name, program), environment) in programs {
+        for part in Plan::new(kind, name, program, environment).parts {
+            let condition = (kind, name.to_owned(), part.text);
+            let is_bool = part.program.is_ok_and(|program| *program.output() == Type::Bool);
+            if is_bool && !found.contains(&condition) {
+                found.push(condition);
+            }
+        }
+    }
+    found
+}
+
+fn signals(policy: &Policy) -> Vec<(&'static str, &str, &Program)> {
+    policy.signals().iter().map(|signal| ("signal", signal.name.as_str(), &signal.program)).collect()
 }
 
 fn named<'p>(kind: &'static str, programs: &'p [(String, Program)]) -> Vec<(&'static str, &'p str, &'p Program)> {
