@@ -77,6 +77,34 @@ pub fn conjuncts(source: &str) -> Result<BTreeSet<String>, CompileErrors> {
     Ok(found)
 }
 
+/// Where `source` reads the variable `name`, in bytes; a macro's own variable of that name is another one.
+///
+/// # Errors
+/// That the source is no expression.
+pub fn reads(source: &str, name: &str) -> Result<Vec<Range<usize>>, CompileErrors> {
+    let ast = read(source)?;
+    let mut found = Vec::new();
+    let mut open = vec![ast.root()];
+    while let Some(id) = open.pop() {
+        match ast.kind(id) {
+            Kind::Ident { name: own, .. } if own.as_ref() == name => found.push(ast.span(id)),
+            Kind::Macro(form) => {
+                open.push(form.range);
+                let hidden =
+                    [Some(&form.variable), form.second.as_ref()].into_iter().flatten().any(|own| own.as_ref() == name);
+                if !hidden {
+                    open.extend(form.filter.into_iter().chain(form.body));
+                }
+            }
+            Kind::Select { operand, .. } | Kind::Has { operand, .. } => open.push(*operand),
+            Kind::Index { operand, index, .. } => open.extend([*operand, *index]),
+            _ => open.extend(children(&ast, id)),
+        }
+    }
+    found.sort_by_key(|range| range.start);
+    Ok(found)
+}
+
 fn read(source: &str) -> Result<Ast, CompileErrors> {
     parse(source).map_err(|(offset, kind)| {
         CompileErrors::new(vec![CompileError { position: Position::of(source, offset), kind }])
@@ -227,6 +255,14 @@ mod tests {
         assert_eq!(conjuncts("(a&&b) && // twice\n c==1 && a"), ["a", "b", "c == 1"]);
         assert_eq!(conjuncts("a || b"), ["a || b"]);
         assert_eq!(conjuncts("!(a && b)"), ["! ( a && b )"]);
+    }
+
+    #[test]
+    fn reads_of_a_variable_are_found() {
+        let found = |source: &str| reads(source, "p").unwrap().into_iter().map(|range| range.start).collect::<Vec<_>>();
+        assert_eq!(found("p.a + has(p.b) ? q[p] : [p, {'k': p}].exists(x, x == p)"), [0, 10, 19, 25, 33, 55]);
+        assert_eq!(found("q.p + a.map(p, p.x) + 'p'"), Vec::<usize>::new());
+        assert_eq!(found("p.all(p, p)"), [0]);
     }
 
     #[test]

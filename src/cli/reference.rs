@@ -11,7 +11,8 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Failure, Io, canonical, cel, claims, console::Answer, definition, evaluate, keygen, status, test, verify,
+    Exit, Failure, Io, canonical, cel, claims, console::Answer, convert, definition, evaluate, keygen, status, test,
+    verify,
 };
 use crate::api::API_VERSION;
 
@@ -53,6 +54,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("canonical-result", answer::<canonical::CanonicalResult>()),
         ("cel-result", answer::<cel::CelResult>()),
         ("claims-result", answer::<claims::ClaimsResult>()),
+        ("convert-result", answer::<convert::ConvertResult>()),
         ("evaluate-result", answer::<evaluate::EvaluateResult>()),
         ("keygen-result", answer::<keygen::KeygenResult>()),
         ("status-result", answer::<status::StatusResult>()),

@@ -318,7 +318,7 @@ fn only_an_allowed_once_has_a_fingerprint() {
 
 /// Each part on a line: what it belongs to, then its depth by indentation, the element, the text and the outcome.
 fn explained(parts: &str, object: &str) -> Vec<String> {
-    let explanations = ask(parts, object, "null", |policy, params, input| explain(policy, params, input));
+    let explanations = ask(parts, object, "null", explain);
     let line = |of: &Explanation, part: &Explained| {
         let (indent, element) = ("  ".repeat(part.depth), &part.element);
         let outcome = part.outcome.as_ref().map_or_else(|error| format!("! {error}"), |value| format!("= {value}"));
