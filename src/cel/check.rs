@@ -231,7 +231,7 @@ impl Checker<'_> {
 
     /// The function that `qualifier.name` names, where it names one.
     fn namespaced(&self, qualifier: NodeId, name: &str) -> Option<&'static Function> {
-        let qualifier = self.qualified_name(qualifier)?;
+        let qualifier = self.qualified_name(qualifier, true)?;
         library::function(&format!("{qualifier}.{name}"))
     }
 

@@ -122,8 +122,6 @@ pub(in crate::cel) fn equality_cost(
     b: Option<&Value<'_>>,
 ) -> Result<u64, EvaluationErrorKind> {
     let smaller = match (a, b) {
-        // Kubernetes has one price for the types of its libraries, whatever they are compared with.
-        (Some(Value::Opaque(_)), _) => return Ok(1),
         // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
         (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
         (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
