@@ -168,6 +168,8 @@ fn named_type(name: &str) -> Option<(&'static str, Type)> {
         "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
         "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
         "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
+        "net.IP" => ("net.IP", Type::Opaque("net.IP")),
+        "net.CIDR" => ("net.CIDR", Type::Opaque("net.CIDR")),
         _ => return None,
     })
 }
