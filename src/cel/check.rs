@@ -105,7 +105,10 @@ struct Checker<'c> {
 
 impl Checker<'_> {
     fn report(&mut self, at: NodeId, kind: CompileErrorKind) {
-        if self.issues.len() < MAX_ERRORS {
+        // A chain that starts with the authorizer is wrong at every step: saying so once is enough.
+        let is_authorizer = |kind: &CompileErrorKind| matches!(kind, CompileErrorKind::NoAuthorizer(_));
+        let is_known = is_authorizer(&kind) && self.issues.iter().any(|(_, known)| is_authorizer(known));
+        if self.issues.len() < MAX_ERRORS && !is_known {
             self.issues.push((self.ast.offset(at), kind));
         }
     }
@@ -256,7 +259,14 @@ impl Checker<'_> {
         match library::function(name).filter(|function| !function.name.starts_with("@sort")) {
             Some(function) => self.resolve_call(id, function, member, false, arguments),
             None => {
-                self.report(id, CompileErrorKind::UndeclaredFunction(name.to_owned()));
+                let name = name.to_owned();
+                self.report(
+                    id,
+                    match member && library::is_of_authorizer(&name) {
+                        true => CompileErrorKind::NoAuthorizer(name),
+                        false => CompileErrorKind::UndeclaredFunction(name),
+                    },
+                );
                 Type::Dyn
             }
         }

@@ -123,6 +123,11 @@ pub enum CompileErrorKind {
     /// A name that is neither a variable nor a type.
     #[error("undeclared reference to `{0}`")]
     UndeclaredVariable(String),
+    /// The authorizer of the API server, or one of its functions.
+    #[error(
+        "`{0}` is of the authorizer, which policies do not have: they do no I/O; decide by what `request.userInfo` says"
+    )]
+    NoAuthorizer(String),
     /// A function that no library has.
     #[error("undeclared function `{0}`")]
     UndeclaredFunction(String),

@@ -3,6 +3,7 @@
 //! A library is one declaration table: names, types, cost and implementation stand side by side, and adding a library
 //! is adding a file to [`LIBRARIES`]. Overloads stand in the order of cel-go, because the checker tries them in turn.
 
+mod authorizer;
 mod cidr;
 mod collections;
 mod conversions;
@@ -22,6 +23,7 @@ use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{error::EvaluationErrorKind, fuel::Fuel, types::Type, value::Value};
 
+pub(in crate::cel) use authorizer::is_of_authorizer;
 pub(in crate::cel) use conversions::CONVERSIONS;
 pub(in crate::cel) use cost::{Cost, TRAVERSAL, cross_cost, equality_cost, match_cost, part, within_cost};
 pub(in crate::cel) use regex::{Pattern, RegexFunction};

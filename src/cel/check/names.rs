@@ -47,7 +47,13 @@ impl Checker<'_> {
             self.set_meaning(id, Meaning::TypeName(name));
             return Type::type_of(of);
         }
-        self.report(id, CompileErrorKind::UndeclaredVariable(name.to_owned()));
+        self.report(
+            id,
+            match name {
+                "authorizer" => CompileErrorKind::NoAuthorizer(name.to_owned()),
+                _ => CompileErrorKind::UndeclaredVariable(name.to_owned()),
+            },
+        );
         Type::Dyn
     }
 
