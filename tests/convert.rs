@@ -87,7 +87,9 @@ fn a_converted_policy_decides_as_the_original() -> Result<()> {
 fn sources(case: &Case, name: &str) -> Vec<Value> {
     let object = |kind: &str, spec: &Value| json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "spec": spec});
     let mut binding = case.binding.clone();
-    binding["policyName"] = json!(name);
+    if let Value::Object(fields) = &mut binding {
+        fields.insert("policyName".to_owned(), json!(name));
+    }
     let mut all = case.params.clone();
     all.push(object("ValidatingAdmissionPolicy", &case.policy));
     all.push(object("ValidatingAdmissionPolicyBinding", &binding));
@@ -111,14 +113,18 @@ fn convert(case: &Case, name: &str, folder: &Path) -> Result<String> {
     Ok(path("converted.yaml"))
 }
 
+fn text<'v>(object: &'v Value, pointer: &str) -> Option<&'v str> {
+    object.pointer(pointer)?.as_str()
+}
+
 /// The path of the collection that an object belongs to.
 fn collection(object: &Value) -> Result<String> {
-    let plural = match object["kind"].as_str().context("no kind")? {
+    let plural = match text(object, "/kind").context("no kind")? {
         "ConfigMap" => "configmaps",
         "Secret" => "secrets",
         _ => return Ok("/api/v1/namespaces".to_owned()),
     };
-    let namespace = object["metadata"]["namespace"].as_str().context("no namespace")?;
+    let namespace = text(object, "/metadata/namespace").context("no namespace")?;
     Ok(format!("/api/v1/namespaces/{namespace}/{plural}"))
 }
 
@@ -131,7 +137,7 @@ fn send(client: &Client, method: &str, path: &str, body: &Value) -> Result<(u16,
 fn original(client: &Client, request: &Request, name: &str) -> Result<bool> {
     let object = request.object.as_ref().or(request.before.as_ref()).context("no object")?;
     let collection = collection(object)?;
-    let one = format!("{collection}/{}?dryRun=All", object["metadata"]["name"].as_str().unwrap_or_default());
+    let one = format!("{collection}/{}?dryRun=All", text(object, "/metadata/name").unwrap_or_default());
     let (status, text) = match (&request.before, &request.object) {
         (None, _) => send(client, "POST", &format!("{collection}?dryRun=All"), object)?,
         (Some(_), Some(_)) => send(client, "PUT", &one, object)?,

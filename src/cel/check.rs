@@ -110,7 +110,10 @@ struct Checker<'c> {
 
 impl Checker<'_> {
     fn report(&mut self, at: NodeId, kind: CompileErrorKind) {
-        if self.issues.len() < MAX_ERRORS {
+        // A chain that starts with the authorizer is wrong at every step: saying so once is enough.
+        let is_authorizer = |kind: &CompileErrorKind| matches!(kind, CompileErrorKind::NoAuthorizer(_));
+        let is_known = is_authorizer(&kind) && self.issues.iter().any(|(_, known)| is_authorizer(known));
+        if self.issues.len() < MAX_ERRORS && !is_known {
             self.issues.push((self.ast.offset(at), kind));
         }
     }
@@ -236,7 +239,7 @@ impl Checker<'_> {
 
     /// The function that `qualifier.name` names, where it names one.
     fn namespaced(&self, qualifier: NodeId, name: &str) -> Option<&'static Function> {
-        let qualifier = self.qualified_name(qualifier)?;
+        let qualifier = self.qualified_name(qualifier, true)?;
         library::function(&format!("{qualifier}.{name}"))
     }
 
@@ -262,7 +265,13 @@ impl Checker<'_> {
             Some(function) => self.resolve_call(id, function, member, false, arguments),
             None => {
                 let suggestion = Suggestion::among(name, library::names(member).chain(syntax::macro_names(member)));
-                self.report(id, CompileErrorKind::UndeclaredFunction { name: name.to_owned(), suggestion });
+                let name = name.to_owned();
+                let of_authorizer = member && library::is_of_authorizer(&name);
+                let kind = match of_authorizer {
+                    true => CompileErrorKind::NoAuthorizer(name),
+                    false => CompileErrorKind::UndeclaredFunction { name, suggestion },
+                };
+                self.report(id, kind);
                 Type::Dyn
             }
         }

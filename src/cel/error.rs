@@ -128,6 +128,11 @@ pub enum CompileErrorKind {
         /// A name that is declared.
         suggestion: Suggestion,
     },
+    /// The authorizer of the API server, or one of its functions.
+    #[error(
+        "`{0}` is of the authorizer, which policies do not have: they do no I/O; decide by what `request.userInfo` says"
+    )]
+    NoAuthorizer(String),
     /// A function that no library has.
     #[error("undeclared function `{name}`{suggestion}")]
     UndeclaredFunction {

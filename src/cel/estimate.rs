@@ -10,10 +10,10 @@ mod shape;
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Environment, Sizes},
-    library::{Cost, RegexFunction, Size, TRAVERSAL, match_cost, part},
+    library::{Cost, RegexFunction, Size, TRAVERSAL, cross_cost, match_cost, part, within_cost},
     types::Type,
 };
-use shape::Shape;
+use shape::{OPAQUE, Shape};
 
 /// The worst cost of `code`, in the API server's units; [`u64::MAX`] where it is beyond counting.
 pub(in crate::cel) fn worst_cost(code: &Code, env: &Environment) -> u64 {
@@ -276,6 +276,13 @@ impl Estimator<'_> {
                 Shape::list(length.saturating_mul(inner.size().max(1)), inner.element().join(inner))
             }
             Size::Range => Shape::list(1_000_000, Shape::Scalar),
+            Size::Parsed => Shape::Text(length.max(OPAQUE)),
+            // A character has at most four bytes, and a byte is escaped by three characters.
+            Size::Escaped => Shape::Text(length.saturating_mul(12)),
+            Size::Query => {
+                let text = Shape::Text(length);
+                Shape::map(length, text.clone(), Shape::list(length, text))
+            }
         }
     }
 }
@@ -292,7 +299,8 @@ fn follow(shape: &Shape, step: &Step) -> Shape {
 
 /// The worst of [`Cost::of`].
 fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
-    let size = |index: usize| arguments.get(index).map_or(1, Shape::size);
+    // An argument that is an error counts as 1.
+    let size = |index: usize| arguments.get(index).map_or(1, Shape::size).max(1);
     match cost {
         Cost::Unit => 1,
         Cost::Scan(index) => part(size(index), TRAVERSAL),
@@ -311,5 +319,7 @@ fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
             let square = size(index).saturating_mul(size(index));
             part(square, 2.0 + TRAVERSAL).saturating_add(11)
         }
+        Cost::CrossCompare(times) => cross_cost(size(0), size(1), times),
+        Cost::Within { masked, parsed } => within_cost(size(0), if parsed { size(1) } else { 0 }, masked),
     }
 }

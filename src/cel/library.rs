@@ -3,23 +3,29 @@
 //! A library is one declaration table: names, types, cost and implementation stand side by side, and adding a library
 //! is adding a file to [`LIBRARIES`]. Overloads stand in the order of cel-go, because the checker tries them in turn.
 
+mod authorizer;
+mod cidr;
 mod collections;
 mod conversions;
 mod cost;
+mod ip;
 mod lists;
 mod operators;
 mod optional;
 mod regex;
+mod sets;
 mod strings;
 mod text;
 mod time;
+mod url;
 
 use std::{collections::BTreeMap, sync::LazyLock};
 
 use super::{error::EvaluationErrorKind, fuel::Fuel, types::Type, value::Value};
 
+pub(in crate::cel) use authorizer::is_of_authorizer;
 pub(in crate::cel) use conversions::CONVERSIONS;
-pub(in crate::cel) use cost::{Cost, TRAVERSAL, equality_cost, match_cost, part};
+pub(in crate::cel) use cost::{Cost, TRAVERSAL, cross_cost, equality_cost, match_cost, part, within_cost};
 pub(in crate::cel) use regex::{Pattern, RegexFunction};
 
 type Declare = fn(&mut Declarations);
@@ -35,6 +41,10 @@ const LIBRARIES: &[(&str, Declare)] = &[
     ("Strings", strings::declare),
     ("Lists", lists::declare),
     ("Regular expressions", regex::declare),
+    ("URLs", url::declare),
+    ("Sets", sets::declare),
+    ("IP addresses", ip::declare),
+    ("IP ranges", cidr::declare),
 ];
 
 static REGISTRY: LazyLock<BTreeMap<&'static str, Function>> = LazyLock::new(|| {
@@ -121,6 +131,12 @@ pub(in crate::cel) enum Size {
     Flattened,
     /// As many integers as `lists.range` makes at most.
     Range,
+    /// What the text of the target says, and no less than a library's value.
+    Parsed,
+    /// The target with every byte escaped.
+    Escaped,
+    /// The parameters that the target may have.
+    Query,
 }
 
 impl Overload {
@@ -278,6 +294,7 @@ mod tests {
             Cost::Unit | Cost::Join | Cost::NewList => 0,
             Cost::Scan(index) | Cost::Copy(index) | Cost::SelfCompare(index) => index + 1,
             Cost::Concatenate | Cost::Compare | Cost::Contains | Cost::Match | Cost::InList => 2,
+            Cost::CrossCompare(_) | Cost::Within { .. } => 2,
             Cost::Traverse | Cost::Flatten => 1,
         }
     }

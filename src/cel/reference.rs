@@ -145,6 +145,13 @@ fn cost(overload: &Overload) -> String {
         Cost::Join => "0.2 × size of the result".to_owned(),
         Cost::NewList => "11 + size of the result".to_owned(),
         Cost::Flatten => "11 + size of the target × depth".to_owned(),
+        Cost::CrossCompare(1) => "1 + the product of both sizes".to_owned(),
+        Cost::CrossCompare(times) => format!("1 + {times} × the product of both sizes"),
+        Cost::Within { masked, parsed } => {
+            let mask = if masked { "1 + 0.3" } else { "0.2" };
+            let text = if parsed { " + 0.1 × size of the text" } else { "" };
+            format!("{mask} × bytes of the range's address{text}")
+        }
         Cost::SelfCompare(index) => format!("11 + 2 × size² of {}; 2.1 × for text", name(index)),
     }
 }

@@ -47,8 +47,14 @@ impl Checker<'_> {
             self.set_meaning(id, Meaning::TypeName(name));
             return Type::type_of(of);
         }
-        let suggestion = Suggestion::among(name, self.names());
-        self.report(id, CompileErrorKind::UndeclaredVariable { name: name.to_owned(), suggestion });
+        let kind = match name {
+            "authorizer" => CompileErrorKind::NoAuthorizer(name.to_owned()),
+            _ => {
+                let suggestion = Suggestion::among(name, self.names());
+                CompileErrorKind::UndeclaredVariable { name: name.to_owned(), suggestion }
+            }
+        };
+        self.report(id, kind);
         Type::Dyn
     }
 
@@ -89,18 +95,19 @@ impl Checker<'_> {
 
     /// The type that a chain of names such as `google.protobuf.Timestamp` names.
     pub(super) fn type_name(&self, id: NodeId) -> Option<(&'static str, Type)> {
-        let name = self.qualified_name(id)?;
+        let name = self.qualified_name(id, false)?;
         if name.contains('.') { named_type(&name) } else { None }
     }
 
-    /// A chain of a few names with dots between them, unless it starts with a macro's variable.
-    pub(super) fn qualified_name(&self, id: NodeId) -> Option<String> {
+    /// A chain of a few names with dots between them, unless it starts with a macro's variable. Those hide types, and
+    /// not functions: for cel-go `optional.of` is one whatever `optional` is.
+    pub(super) fn qualified_name(&self, id: NodeId, of_function: bool) -> Option<String> {
         let mut parts = Vec::new();
         let mut next = id;
         loop {
             match self.ast.kind(next) {
                 Kind::Ident { name, absolute } => {
-                    if !absolute && self.local(name).is_some() {
+                    if !of_function && !absolute && self.local(name).is_some() {
                         return None;
                     }
                     parts.push(name.as_ref());
@@ -179,6 +186,8 @@ fn named_type(name: &str) -> Option<(&'static str, Type)> {
         "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
         "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
         "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
+        "net.IP" => ("net.IP", Type::Opaque("net.IP")),
+        "net.CIDR" => ("net.CIDR", Type::Opaque("net.CIDR")),
         _ => return None,
     })
 }

@@ -30,6 +30,16 @@ pub(in crate::cel) enum Cost {
     Flatten,
     /// Every element of the argument compared with every other.
     SelfCompare(usize),
+    /// Every element of one list compared with every element of the other, so many times.
+    CrossCompare(u64),
+    /// The bytes of a network's prefix compared with an address, or `masked` with another network; `parsed` where the
+    /// other one is a text.
+    Within {
+        /// Compares networks.
+        masked: bool,
+        /// Parses a text first.
+        parsed: bool,
+    },
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
@@ -101,6 +111,11 @@ impl Cost {
                 let factor = if is_text { 2.0 + TRAVERSAL } else { 2.0 };
                 whole(elements.saturating_mul(elements), factor).saturating_add(NEW_LIST)
             }
+            Self::CrossCompare(times) => cross_cost(size(fuel, 0)?, size(fuel, 1)?, times),
+            Self::Within { masked, parsed } => {
+                let other = if parsed { size(fuel, 1)? } else { 0 };
+                within_cost(size(fuel, 0)?, other, masked)
+            }
         })
     }
 }
@@ -115,6 +130,17 @@ pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
     part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
 }
 
+/// The cost of comparing the elements of two lists `times` times; cel-go adds the call.
+pub(in crate::cel) fn cross_cost(left: u64, right: u64, times: u64) -> u64 {
+    left.saturating_mul(right).saturating_mul(times).saturating_add(1)
+}
+
+/// The cost of finding an address or a network in a network: `parsed` is the length of the text that is read first.
+pub(in crate::cel) fn within_cost(network: u64, parsed: u64, masked: bool) -> u64 {
+    let mask = if masked { part(network, TRAVERSAL).saturating_add(1) } else { 0 };
+    part(network.saturating_mul(2), TRAVERSAL).saturating_add(mask).saturating_add(part(parsed, TRAVERSAL))
+}
+
 /// The cost of equality and of order: a tenth of the smaller side, however deep it is.
 pub(in crate::cel) fn equality_cost(
     fuel: &mut Fuel,
@@ -122,8 +148,6 @@ pub(in crate::cel) fn equality_cost(
     b: Option<&Value<'_>>,
 ) -> Result<u64, EvaluationErrorKind> {
     let smaller = match (a, b) {
-        // Kubernetes has one price for the types of its libraries, whatever they are compared with.
-        (Some(Value::Opaque(_)), _) => return Ok(1),
         // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
         (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
         (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,

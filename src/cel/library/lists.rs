@@ -9,7 +9,7 @@ use super::{
         error::EvaluationErrorKind,
         fuel::Fuel,
         types::Type,
-        value::{Duration, List, Value, compare, equal},
+        value::{Duration, List, Value, compare, same},
     },
     Apply, Cost, Declarations, Size, no_such_overload,
 };
@@ -221,7 +221,7 @@ fn position<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], name: &'static str, la
         let index = if last { list.len() - 1 - step } else { step };
         fuel.toil(1)?;
         if let Some(item) = list.peek(index)
-            && equal(fuel, &item, wanted)?
+            && same(fuel, &item, wanted)?
         {
             return i64::try_from(index).map(Value::Int).map_err(|_| EvaluationErrorKind::Overflow("int"));
         }
@@ -239,10 +239,10 @@ fn last_index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn includes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [target, wanted] = arguments else { return Err(no_such_overload("includes", arguments)) };
-    let Value::List(list) = target else { return Ok(Value::Bool(equal(fuel, target, wanted)?)) };
+    let Value::List(list) = target else { return Ok(Value::Bool(same(fuel, target, wanted)?)) };
     for item in list.iter() {
         fuel.toil(1)?;
-        if equal(fuel, &item, wanted)? {
+        if same(fuel, &item, wanted)? {
             return Ok(Value::Bool(true));
         }
     }
@@ -316,7 +316,7 @@ fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         fuel.toil(1)?;
         for known in &unique {
             fuel.toil(1)?;
-            if equal(fuel, known, &item)? {
+            if same(fuel, known, &item)? {
                 continue 'items;
             }
         }

@@ -23,6 +23,11 @@ pub trait Foreign: Any + fmt::Debug + Send + Sync {
         1
     }
 
+    /// The most bytes that [`Foreign::equals`] compares, where there may be many: they count as work.
+    fn bytes(&self) -> usize {
+        0
+    }
+
     /// Whether `optional.ofNonZeroValue` takes it for nothing.
     fn is_zero(&self) -> bool {
         false

@@ -93,6 +93,9 @@ func firstLine(message string) string {
 
 // kinds names run-time errors as the vectors do; the first part that a message has decides.
 var kinds = []struct{ part, kind string }{
+	{"during conversion from string", "InvalidArgument"},
+	{"IPv4-mapped IPv6 address", "InvalidArgument"},
+	{"with zone value is not allowed", "InvalidArgument"},
 	{"no such key", "NoSuchKey"},
 	{", list is length", "IndexOutOfRange"},
 	{"index out of bounds", "IndexOutOfRange"},
