@@ -57,7 +57,9 @@ mod tests {
         for name in FUNCTIONS {
             assert_eq!(refusals(&format!("object.{name}('x')")), refused(name));
         }
-        assert_eq!(refusals("path('x')"), vec![CompileErrorKind::UndeclaredFunction("path".to_owned())]);
+        assert!(
+            matches!(refusals("path('x')").as_slice(), [CompileErrorKind::UndeclaredFunction { name, .. }] if name == "path")
+        );
         let text = refusals("authorizer").first().unwrap().to_string();
         assert!(text.contains("no I/O") && text.contains("request.userInfo"), "{text}");
     }
