@@ -15,7 +15,7 @@ use crate::{
     cel::{EvaluationError, EvaluationErrorKind, Fuel, Program},
     digest::{Digest, Domain},
     fingerprint::fingerprint,
-    policy::{CompiledReplay, CompiledRule, MAX_DECISION_COST, Policy},
+    policy::{CompiledReplay, CompiledRule, Policy},
     signal::{Declaration, SignalValue},
 };
 use scope::{RuleScope, Scope};
@@ -103,7 +103,8 @@ impl Decision {
 #[must_use]
 pub fn evaluate(policy: &Policy, params: &Value<'_>, input: &Input<'_>) -> Verdict {
     let scope = Scope::new(policy, params, input);
-    let mut fuel = Fuel::new(MAX_DECISION_COST);
+    // Each expression has a limit of its own within it, as in the API server.
+    let mut fuel = Fuel::decision();
     // Any that is false skips the policy, whatever the others say; only then an error counts.
     let mut failed = None;
     for (name, condition) in policy.conditions() {
@@ -138,7 +139,7 @@ fn decided(fuel: &Fuel, signals: BTreeMap<String, SignalValue>, cause: Cause, me
         signals,
         fingerprint: None,
         also: Vec::new(),
-        cost: fuel.cost(),
+        cost: fuel.total_cost(),
     }))
 }
 
@@ -204,7 +205,7 @@ fn conclude<'a>(
         signals,
         fingerprint,
         also,
-        cost: fuel.cost(),
+        cost: fuel.total_cost(),
     }))
 }
 
@@ -229,7 +230,8 @@ fn take<'a>(
     declaration: &Declaration,
     fuel: &mut Fuel,
 ) -> Result<SignalValue, (Reason, String)> {
-    let value = program.evaluate(scope, fuel).map_err(|error| (reason_of(&error), format!("failed at {error}")))?;
+    let value = fuel.apart(|fuel| program.evaluate(scope, fuel));
+    let value = value.map_err(|error| (reason_of(&error), format!("failed at {error}")))?;
     let Some(value) = scope::unwrap_optional(value) else {
         return Err((Reason::SignalMissing, "is missing from the request".to_owned()));
     };

@@ -18,13 +18,14 @@ pub use normal::{digest, normal_form};
 use crate::{
     admission::{Operation, Request},
     api::{Outcome, ReplayMode},
-    cel::{Position, Program},
+    cel::{Fuel, Position, Program},
     digest::Digest,
     signal::Declaration,
 };
 
-/// The most that all expressions of one decision may cost together, in the API server's CEL cost units.
-pub const MAX_DECISION_COST: u64 = 1_000_000;
+/// The most that all expressions of one decision may cost together, in the API server's CEL cost units. Each by itself
+/// may cost [`Fuel::PER_EXPRESSION`].
+pub const MAX_DECISION_COST: u64 = Fuel::PER_DECISION;
 /// The longest `replay.window`.
 pub const MAX_WINDOW: Duration = Duration::from_secs(400 * 24 * 3600);
 /// The longest id and the longest version, in bytes.
@@ -169,6 +170,20 @@ impl Policy {
         self.matchers.iter().any(|matcher| matcher.matches(request, operation))
     }
 
+    /// Every expression, with the path of its field.
+    pub fn expressions(&self) -> impl Iterator<Item = (String, &Program)> {
+        let signals = self.signals.iter().enumerate();
+        let rules = self.rules.iter().enumerate().flat_map(|(index, rule)| {
+            let whens = rule.when.iter().map(move |when| (format!("spec.rules[{index}].when"), when));
+            let messages = rule.message_expression.iter();
+            whens.chain(messages.map(move |message| (format!("spec.rules[{index}].messageExpression"), message)))
+        });
+        (named("matchConditions", &self.conditions))
+            .chain(named("variables", &self.variables))
+            .chain(signals.map(|(index, signal)| (format!("spec.signals[{index}].expression"), &signal.program)))
+            .chain(rules)
+    }
+
     /// The most that one decision can cost, in the API server's CEL cost units.
     #[must_use]
     pub fn worst_case_cost(&self) -> u64 {
@@ -179,13 +194,34 @@ impl Policy {
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.notes.clone();
+        let large = self.expressions().filter(|(_, program)| program.worst_case_cost() > Fuel::PER_EXPRESSION);
+        warnings.extend(large.map(|(path, program)| {
+            let (cost, limit) = (program.worst_case_cost(), Fuel::PER_EXPRESSION);
+            format!(
+                "{path}: {}, over the limit of {limit} per expression, and would be denied (CostExceeded)",
+                could_cost(cost)
+            )
+        }));
         if self.worst_case_cost > MAX_DECISION_COST {
             warnings.push(format!(
-                "the largest objects could cost {}, over the limit of {MAX_DECISION_COST} per decision, and would be denied (CostExceeded)",
-                self.worst_case_cost
+                "{}, over the limit of {MAX_DECISION_COST} per decision, and would be denied (CostExceeded)",
+                could_cost(self.worst_case_cost)
             ));
         }
         warnings
+    }
+}
+
+fn named<'p>(field: &'static str, programs: &'p [(String, Program)]) -> impl Iterator<Item = (String, &'p Program)> {
+    let path = move |index| format!("spec.{field}[{index}].expression");
+    programs.iter().enumerate().map(move |(index, (_, program))| (path(index), program))
+}
+
+/// [`u64::MAX`] stands for more than can be counted.
+fn could_cost(cost: u64) -> String {
+    match cost {
+        u64::MAX => "the largest objects could cost more than can be counted".to_owned(),
+        cost => format!("the largest objects could cost {cost}"),
     }
 }
 

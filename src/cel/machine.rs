@@ -214,6 +214,7 @@ impl<'a> Machine<'a, '_> {
             Ok(_) if test => Ok(Value::Bool(true)),
             Ok(value) => {
                 self.fuel.spend(1)?;
+                self.fuel.elements(1)?;
                 self.settle(Value::present(value))?
             }
             Err(error) => match error.kind {
@@ -303,7 +304,7 @@ impl<'a> Machine<'a, '_> {
         self.fuel.spend(cost)?;
         let outcome = match (left, right) {
             (Ok(left), Ok(Value::List(list))) => Ok(Value::Bool(self.is_in(&left, &list)?)),
-            (Ok(left), Ok(Value::Map(map))) => Ok(Value::Bool(map.find(&left).is_some())),
+            (Ok(left), Ok(Value::Map(map))) => Ok(Value::Bool(map.look_up(self.fuel, &left)?.is_some())),
             (Ok(left), Ok(right)) => self.raise(no_such_overload("@in", &[left, right]))?,
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -417,7 +418,10 @@ impl<'a> Machine<'a, '_> {
             index += 1;
         }
         drop(parts);
-        let result = result.and_then(|entries| Map::new(entries).map(Value::Map));
+        let result = match result {
+            Ok(entries) => Map::sorted(self.fuel, entries).map(Value::Map),
+            Err(kind) => Err(kind),
+        };
         let outcome = self.settle(result)?;
         self.push(outcome);
         Ok(())

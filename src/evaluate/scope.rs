@@ -48,7 +48,7 @@ impl<'a> Scope<'a> {
         let missing = || EvaluationErrorKind::MissingVariable("variables".to_owned());
         let (_, program) = self.policy.variables().get(index).ok_or_else(missing)?;
         // No cycle: a variable only sees those before it.
-        let value = program.evaluate(self, fuel);
+        let value = fuel.apart(|fuel| program.evaluate(self, fuel));
         if let Some(place) = self.variables.borrow_mut().get_mut(index) {
             *place = Some(value.clone());
         }
@@ -85,24 +85,24 @@ fn object<'a>(value: Option<&'a canonical::Value<'a>>) -> Value<'a> {
     value.map_or(Value::Null, Value::from)
 }
 
-/// Evaluates a condition.
+/// Evaluates a condition, on a limit of its own.
 pub(super) fn boolean<'a>(
     program: &'a Program,
     scope: &dyn Activation<'a>,
     fuel: &mut Fuel,
 ) -> Result<bool, EvaluationError> {
-    let value = program.evaluate(scope, fuel)?;
+    let value = fuel.apart(|fuel| program.evaluate(scope, fuel))?;
     // INVARIANT: conditions are compiled to yield bool, and evaluation checks it.
     value.as_bool().ok_or_else(|| EvaluationErrorKind::Internal("a condition is not a bool").into())
 }
 
-/// Evaluates a message.
+/// Evaluates a message, on a limit of its own.
 pub(super) fn string<'a>(
     program: &'a Program,
     scope: &dyn Activation<'a>,
     fuel: &mut Fuel,
 ) -> Result<String, EvaluationError> {
-    let value = program.evaluate(scope, fuel)?;
+    let value = fuel.apart(|fuel| program.evaluate(scope, fuel))?;
     value.as_str().map(str::to_owned).ok_or_else(|| EvaluationErrorKind::Internal("a message is not a string").into())
 }
 

@@ -92,6 +92,14 @@ fn type_of<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::Type(value.type_name()))
 }
 
+/// Pays for reading a text: a number may have any length.
+fn read(fuel: &mut Fuel, arguments: &[Value<'_>]) -> Result<(), EvaluationErrorKind> {
+    match arguments {
+        [Value::String(text)] => fuel.scan(text.len()),
+        _ => Ok(()),
+    }
+}
+
 fn to_bool<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
         [Value::Bool(value)] => Ok(Value::Bool(*value)),
@@ -117,7 +125,8 @@ fn to_bytes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the nearest double is what is asked for")]
-fn to_double<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn to_double<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    read(fuel, arguments)?;
     match arguments {
         [Value::Double(value)] => Ok(Value::Double(*value)),
         [Value::Int(value)] => Ok(Value::Double(*value as f64)),
@@ -134,7 +143,8 @@ fn parse_double(text: &str) -> Option<f64> {
     (value.is_finite() || value.is_nan() || says_infinite).then_some(value)
 }
 
-fn to_duration<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn to_duration<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    read(fuel, arguments)?;
     match arguments {
         [Value::Duration(value)] => Ok(Value::Duration(*value)),
         [Value::String(text)] => Duration::parse(text).map(Value::Duration).ok_or(failed("string", "duration")),
@@ -154,7 +164,8 @@ fn to_timestamp<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
-fn to_int<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn to_int<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    read(fuel, arguments)?;
     const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let overflow = EvaluationErrorKind::Overflow("int");
     match arguments {
@@ -171,7 +182,8 @@ fn to_int<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
-fn to_uint<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn to_uint<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+    read(fuel, arguments)?;
     const LIMIT: f64 = 18_446_744_073_709_551_616.0;
     let overflow = EvaluationErrorKind::Overflow("uint");
     match arguments {

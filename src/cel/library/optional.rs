@@ -69,13 +69,15 @@ fn lowered<'a>(_: &mut Fuel, _: &[Value<'a>]) -> Outcome<'a> {
     Err(EvaluationErrorKind::Internal("an operator was called"))
 }
 
-fn of<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let value = arguments.first().ok_or_else(|| no_such_overload("optional.of", arguments))?;
+    fuel.elements(1)?;
     Value::present(value.clone())
 }
 
-fn of_non_zero_value<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn of_non_zero_value<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let value = arguments.first().ok_or_else(|| no_such_overload("optional.ofNonZeroValue", arguments))?;
+    fuel.elements(1)?;
     if is_zero(value) { Ok(Value::Optional(None)) } else { Value::present(value.clone()) }
 }
 
@@ -117,20 +119,21 @@ fn has_value<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     }
 }
 
-fn element<'a>(list: &List<'a>, index: Option<usize>) -> Outcome<'a> {
+fn element<'a>(fuel: &mut Fuel, list: &List<'a>, index: Option<usize>) -> Outcome<'a> {
+    fuel.elements(1)?;
     index.and_then(|index| list.element(index)).map_or(Ok(Value::Optional(None)), Value::present)
 }
 
-fn last<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn last<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [Value::List(list)] => element(list, list.len().checked_sub(1)),
+        [Value::List(list)] => element(fuel, list, list.len().checked_sub(1)),
         _ => Err(no_such_overload("last", arguments)),
     }
 }
 
-fn first<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
+fn first<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
-        [Value::List(list)] => element(list, Some(0)),
+        [Value::List(list)] => element(fuel, list, Some(0)),
         _ => Err(no_such_overload("first", arguments)),
     }
 }

@@ -269,6 +269,8 @@ fn join<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn quote<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::String(text)] = arguments else { return Err(no_such_overload("strings.quote", arguments)) };
+    // Paid before it is made: each character may be escaped.
+    fuel.copy(2 * text.len())?;
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
@@ -286,5 +288,5 @@ fn quote<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         }
     }
     out.push('"');
-    owned(fuel, out)
+    Ok(Value::from(out))
 }

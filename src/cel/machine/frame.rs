@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{EvaluationError, EvaluationErrorKind, Form, Key, List, Machine, Map, Outcome, Value, no_such_overload};
+use super::{
+    EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Value, no_such_overload,
+};
 
 /// A macro that runs.
 pub(super) struct Frame<'a> {
@@ -168,11 +170,11 @@ impl<'a> Machine<'a, '_> {
                 items.push(value);
                 Ok(())
             }
-            Accumulator::Map { entries, many: false } => insert(entries, &frame.first, value),
+            Accumulator::Map { entries, many: false } => insert(self.fuel, entries, &frame.first, value),
             Accumulator::Map { entries, many: true } => match value {
                 Value::Map(new) => {
                     self.fuel.elements(new.len())?;
-                    new.iter().try_for_each(|(key, value)| insert(entries, &key, value))
+                    new.iter().try_for_each(|(key, value)| insert(self.fuel, entries, &key, value))
                 }
                 other => Err(no_such_overload("transformMapEntry", &[other])),
             },
@@ -243,6 +245,7 @@ impl<'a> Machine<'a, '_> {
             return Ok(());
         }
         self.fuel.spend(1)?;
+        self.fuel.elements(1)?;
         let outcome = match self.pop() {
             Ok(value) => self.settle(Value::present(value))?,
             error => error,
@@ -253,11 +256,14 @@ impl<'a> Machine<'a, '_> {
 }
 
 fn insert<'a>(
+    fuel: &mut Fuel,
     entries: &mut BTreeMap<Key<'a>, Value<'a>>,
     key: &Value<'a>,
     value: Value<'a>,
 ) -> Result<(), EvaluationErrorKind> {
-    match entries.insert(Key::of(key)?, value) {
+    let key = Key::of(key)?;
+    fuel.search(key.text(), entries.len())?;
+    match entries.insert(key, value) {
         None => Ok(()),
         Some(_) => Err(EvaluationErrorKind::DuplicateKey),
     }

@@ -2,7 +2,7 @@
 
 use super::{
     super::value::{Blob, Text},
-    EvaluationErrorKind, Key, Machine, Map, Outcome, Step, StepKey, Value,
+    EvaluationErrorKind, Fuel, Key, Machine, Map, Outcome, Step, StepKey, Value,
 };
 use crate::canonical;
 
@@ -44,8 +44,9 @@ pub(super) fn entry<'a>(
 }
 
 #[cold]
-fn no_such_key(name: &str) -> EvaluationErrorKind {
-    EvaluationErrorKind::NoSuchKey(Some(name.to_owned()))
+fn no_such_key(fuel: &mut Fuel, name: &str) -> EvaluationErrorKind {
+    // The name may be as long as an expression, and the error absorbed as often as a macro goes round.
+    fuel.copy(name.len()).err().unwrap_or_else(|| EvaluationErrorKind::NoSuchKey(Some(name.to_owned())))
 }
 
 /// What a step finds.
@@ -55,20 +56,24 @@ enum Found<'a> {
 }
 
 /// Takes one step from `value`; with `test` a step that leads nowhere is absent and no error.
-fn take<'a>(value: &Value<'a>, key: &StepKey, test: bool) -> Result<Found<'a>, EvaluationErrorKind> {
+fn take<'a>(fuel: &mut Fuel, value: &Value<'a>, key: &StepKey, test: bool) -> Result<Found<'a>, EvaluationErrorKind> {
     match (value, key) {
-        (Value::Map(map), StepKey::Name(name)) => match map.member(name) {
-            Some(found) => Ok(Found::Value(found)),
-            None if test => Ok(Found::Absent),
-            None => Err(no_such_key(name)),
-        },
-        (_, StepKey::Name(name)) => find(value, &Value::String(Text::Borrowed(name)), test, Some(name)),
-        (_, StepKey::Value(key)) => find(value, key, test, None),
+        (Value::Map(map), StepKey::Name(name)) => {
+            fuel.search(name, map.len())?;
+            match map.member(name) {
+                Some(found) => Ok(Found::Value(found)),
+                None if test => Ok(Found::Absent),
+                None => Err(no_such_key(fuel, name)),
+            }
+        }
+        (_, StepKey::Name(name)) => find(fuel, value, &Value::String(Text::Borrowed(name)), test, Some(name)),
+        (_, StepKey::Value(key)) => find(fuel, value, key, test, None),
     }
 }
 
 /// Finds `key` in `value`, which may be of any type; `name` is the key where the expression names it.
 fn find<'a>(
+    fuel: &mut Fuel,
     value: &Value<'a>,
     key: &Value<'_>,
     test: bool,
@@ -79,7 +84,7 @@ fn find<'a>(
         return Err(EvaluationErrorKind::NoSuchOverload { function: "_[_]", arguments });
     }
     let found = match value {
-        Value::Map(map) => map.find(key),
+        Value::Map(map) => map.look_up(fuel, key)?,
         Value::List(list) => match list_index(key)? {
             Some(index) => list.element(index),
             None => None,
@@ -90,7 +95,7 @@ fn find<'a>(
         (Some(found), _) => Ok(Found::Value(found)),
         (None, _) if test => Ok(Found::Absent),
         (None, Value::List(_)) => Err(EvaluationErrorKind::IndexOutOfRange),
-        (None, _) => Err(EvaluationErrorKind::NoSuchKey(name.map(str::to_owned))),
+        (None, _) => Err(name.map_or(EvaluationErrorKind::NoSuchKey(None), |name| no_such_key(fuel, name))),
     }
 }
 
@@ -147,10 +152,11 @@ impl<'a> Machine<'a, '_> {
         while let Some((Step { key: StepKey::Name(name), optional: false, test: false }, after)) = rest.split_first() {
             self.fuel.spend(1)?;
             rest = after;
+            self.fuel.search(name, object.len())?;
             match object.member(name) {
                 Some(canonical::Value::Object(inner)) => object = inner,
                 Some(other) => return Ok((Value::from(other), rest)),
-                None => return Err(no_such_key(name)),
+                None => return Err(no_such_key(self.fuel, name)),
             }
         }
         Ok((Value::Map(Map::Json(object)), rest))
@@ -172,7 +178,7 @@ impl<'a> Machine<'a, '_> {
             if !optional {
                 self.fuel.spend(1)?;
             }
-            match take(&value, &step.key, optional || step.test)? {
+            match take(self.fuel, &value, &step.key, optional || step.test)? {
                 Found::Absent if step.test => return Ok(Value::Bool(false)),
                 Found::Absent => return Ok(absent(steps)),
                 Found::Value(found) => {
@@ -186,7 +192,11 @@ impl<'a> Machine<'a, '_> {
                 }
             }
         }
-        if optional { Value::present(value) } else { Ok(value) }
+        if !optional {
+            return Ok(value);
+        }
+        self.fuel.elements(1)?;
+        Value::present(value)
     }
 
     /// Pops an index and follows it from the top of the stack.
@@ -209,9 +219,10 @@ impl<'a> Machine<'a, '_> {
         }
         let outcome = match index {
             Err(error) => Err(error),
-            Ok(index) => match find(&target, &index, optional, None) {
+            Ok(index) => match find(self.fuel, &target, &index, optional, None) {
                 Ok(Found::Value(found)) if optional => {
                     self.fuel.spend(1)?;
+                    self.fuel.elements(1)?;
                     self.settle(Value::present(found))?
                 }
                 Ok(Found::Value(found)) => Ok(found),

@@ -3,7 +3,7 @@ use std::{ops::Deref, sync::Arc};
 use super::{Key, Text, Value};
 use crate::{
     canonical,
-    cel::{error::EvaluationErrorKind, limits::MAX_VALUE_DEPTH},
+    cel::{error::EvaluationErrorKind, fuel::Fuel, limits::MAX_VALUE_DEPTH},
 };
 
 /// The depth that any JSON counts as: the parser refuses deeper input.
@@ -163,6 +163,35 @@ impl<'a> Map<'a> {
             Self::Json(object) => object.member(key).map(Value::from),
             Self::Entries(map) => map.find(&Key::String(Text::Borrowed(key))),
         }
+    }
+
+    /// A map of `entries` that an expression made, as [`Map::new`].
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::WorkExceeded`]: long keys are compared while they are sorted; and those of `new`.
+    pub(in crate::cel) fn sorted(
+        fuel: &mut Fuel,
+        entries: Vec<(Key<'a>, Value<'a>)>,
+    ) -> Result<Self, EvaluationErrorKind> {
+        for (key, _) in &entries {
+            fuel.search(key.text(), entries.len())?;
+        }
+        Self::new(entries)
+    }
+
+    /// The value of `key`, as [`Map::find`].
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::WorkExceeded`]: a long key is compared with some of the map's.
+    pub(in crate::cel) fn look_up(
+        &self,
+        fuel: &mut Fuel,
+        key: &Value<'_>,
+    ) -> Result<Option<Value<'a>>, EvaluationErrorKind> {
+        if let Value::String(text) = key {
+            fuel.search(text, self.len())?;
+        }
+        Ok(self.find(key))
     }
 
     /// The value of `key`; a key of a type that no map has is in none.

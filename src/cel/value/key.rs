@@ -49,6 +49,14 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// The text that comparing the key looks at.
+    pub(in crate::cel) fn text(&self) -> &str {
+        match self {
+            Self::String(text) => text,
+            _ => "",
+        }
+    }
+
     fn rank(&self) -> u8 {
         match self {
             Self::Bool(_) => 0,
