@@ -99,6 +99,11 @@ bench: setup ## Measure Writ against its floor, a do-nothing pair and no webhook
 	  --bin writ --example floor --example load --example bench
 	@target/$(TARGET)/release/examples/bench --write docs/benchmarks.md
 
+.PHONY: bench-cel
+bench-cel: ## Measure the language against plain Rust, the cel crate and cel-go; writes docs/cel-benchmarks.md
+	@cd tests/cluster/tools/cel-oracle && go build -o $(CURDIR)/target/cel-oracle .
+	@cd benches/cel && cargo run --release --locked --target-dir $(CURDIR)/target/bench-cel -- $(CURDIR)/target/cel-oracle $(CURDIR)/docs/cel-benchmarks.md
+
 .PHONY: demo
 demo: setup $(if $(NODE),image,program) ## Writ's main job on a real Kubernetes, told and checked step by step (with root: with real pods)
 	@cargo run --quiet --example demo -- --program $(PROGRAM) $(if $(NODE),--image $(IMAGE))
