@@ -36,12 +36,13 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
         id: spec.id.clone(),
         version: spec.version.clone(),
         digest: digest(spec),
-        matchers,
-        conditions,
+        // Without room to grow: a policy is kept for long, and there may be many.
+        matchers: matchers.into(),
+        conditions: conditions.into(),
         params,
-        variables,
-        signals,
-        rules,
+        variables: variables.into(),
+        signals: signals.into(),
+        rules: rules.into(),
         replay,
         worst_case_cost,
     })
