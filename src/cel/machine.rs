@@ -12,7 +12,7 @@ use super::{
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
     library::{Cost, equality_cost, match_cost, no_such_overload},
-    value::{Key, List, Map, Value, equal},
+    value::{Key, List, Map, Value, equal, equality},
 };
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
@@ -275,10 +275,19 @@ impl<'a> Machine<'a, '_> {
 
     fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
-        let cost = equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?;
+        let cost = match &left {
+            // Kubernetes has one price for the types of its libraries, whatever they are compared with.
+            Ok(Value::Opaque(_)) if !negated => 1,
+            _ => equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?,
+        };
         self.fuel.spend(cost)?;
         let outcome = match (left, right) {
-            (Ok(left), Ok(right)) => Ok(Value::Bool(equal(self.fuel, &left, &right)? != negated)),
+            (Ok(left), Ok(right)) => match equality(self.fuel, &left, &right)? {
+                Some(same) => Ok(Value::Bool(same != negated)),
+                // What cannot be compared is unequal to `!=`, and an error to `==`.
+                None if negated => Ok(Value::Bool(true)),
+                None => self.raise(no_such_overload("_==_", &[left, right]))?,
+            },
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         self.push(outcome);

@@ -16,7 +16,7 @@ use super::{error::EvaluationErrorKind, fuel::Fuel};
 use crate::canonical;
 
 pub use collection::{List, Map};
-pub(in crate::cel) use compare::{compare, equal};
+pub(in crate::cel) use compare::{compare, equal, equality};
 pub use key::Key;
 pub use opaque::{Foreign, Opaque};
 pub use text::{Blob, Text};

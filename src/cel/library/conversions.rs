@@ -171,7 +171,7 @@ fn to_string<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 /// A double as Go's `%g` writes it: the shortest digits that read back, with an exponent below 1e-4 and from 1e6.
-fn shortest(value: f64) -> String {
+pub(super) fn shortest(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }

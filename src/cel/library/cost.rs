@@ -1,4 +1,7 @@
-use super::super::{error::EvaluationErrorKind, fuel::Fuel, value::Value};
+use super::{
+    super::{error::EvaluationErrorKind, fuel::Fuel, value::Value},
+    format::NamedFormat,
+};
 
 /// What a call costs at run time, as cel-go's cost tracker and Kubernetes' `library.CostEstimator` count it. Numbers
 /// are indexes of arguments, the target being argument 0.
@@ -30,6 +33,8 @@ pub(in crate::cel) enum Cost {
     Flatten,
     /// Every element of the argument compared with every other.
     SelfCompare(usize),
+    /// As [`Cost::Match`], by the size that Kubernetes gives to the pattern of a named format.
+    Validate,
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
@@ -79,6 +84,10 @@ impl Cost {
             Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
             Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
             Self::InList => size(fuel, 1)?,
+            Self::Validate => match value(0).and_then(Value::as_opaque::<NamedFormat>) {
+                Some(format) => match_cost(size(fuel, 1)?, format.pattern_size()),
+                None => 1,
+            },
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
             Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
             Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
@@ -122,8 +131,6 @@ pub(in crate::cel) fn equality_cost(
     b: Option<&Value<'_>>,
 ) -> Result<u64, EvaluationErrorKind> {
     let smaller = match (a, b) {
-        // Kubernetes has one price for the types of its libraries, whatever they are compared with.
-        (Some(Value::Opaque(_)), _) => return Ok(1),
         // A character has at most four bytes: so much longer a text has more characters, and need not be counted.
         (Some(Value::String(short)), Some(Value::String(long))) if short.len() <= long.len() / 4 => size(fuel, a)?,
         (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,

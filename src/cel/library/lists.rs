@@ -276,7 +276,7 @@ fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         fuel.toil(1)?;
         for known in &unique {
             fuel.toil(1)?;
-            if equal(fuel, known, &item)? {
+            if equal(fuel, &item, known)? {
                 continue 'items;
             }
         }

@@ -14,7 +14,19 @@ const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 /// # Errors
 /// [`EvaluationErrorKind::WorkExceeded`]: deep equality is work.
 pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
-    Ok(match (a, b) {
+    Ok(equality(fuel, a, b)? == Some(true))
+}
+
+/// What `a == b` is. `None` where it is an error: a value of a library's type compared with one of another.
+///
+/// # Errors
+/// As [`equal`].
+pub(in crate::cel) fn equality(
+    fuel: &mut Fuel,
+    a: &Value<'_>,
+    b: &Value<'_>,
+) -> Result<Option<bool>, EvaluationErrorKind> {
+    Ok(Some(match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::String(a), Value::String(b)) => {
@@ -27,18 +39,28 @@ pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Re
             fuel.scan(a.len().min(b.len()))?;
             **a == **b
         }
-        (Value::List(a), Value::List(b)) => return equal_lists(fuel, a, b),
-        (Value::Map(a), Value::Map(b)) => return equal_maps(fuel, a, b),
+        (Value::List(a), Value::List(b)) => equal_lists(fuel, a, b)?,
+        (Value::Map(a), Value::Map(b)) => equal_maps(fuel, a, b)?,
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
-        (Value::Opaque(a), Value::Opaque(b)) => a == b,
+        (Value::Opaque(a), Value::Opaque(b)) => {
+            fuel.scan(a.bytes().min(b.bytes()))?;
+            return Ok(a.equals(b));
+        }
+        (Value::Opaque(_), Value::Null) => false,
+        (Value::Opaque(_), _) => return Ok(None),
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::Optional(None), Value::Optional(None)) => true,
-        (Value::Optional(Some(a)), Value::Optional(Some(b))) => return equal(fuel, a.value(), b.value()),
+        // cel-go asks the value inside at once, past the rule that nothing but null equals null.
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => {
+            let asks = matches!((a.value(), b.value()), (Value::Opaque(_), Value::Null));
+            return if asks { Ok(None) } else { equality(fuel, a.value(), b.value()) };
+        }
         _ => compare_numbers(a, b) == Some(Ordering::Equal),
-    })
+    }))
 }
 
+/// As in cel-go, elements whose equality is an error do not make lists differ.
 fn equal_lists(fuel: &mut Fuel, a: &List<'_>, b: &List<'_>) -> Result<bool, EvaluationErrorKind> {
     if a.len() != b.len() {
         return Ok(false);
@@ -46,7 +68,7 @@ fn equal_lists(fuel: &mut Fuel, a: &List<'_>, b: &List<'_>) -> Result<bool, Eval
     for index in 0..a.len() {
         fuel.toil(1)?;
         let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
-        if !equal(fuel, &a, &b)? {
+        if equality(fuel, &a, &b)? == Some(false) {
             return Ok(false);
         }
     }
@@ -61,7 +83,7 @@ fn equal_maps(fuel: &mut Fuel, a: &Map<'_>, b: &Map<'_>) -> Result<bool, Evaluat
     for index in 0..a.len() {
         fuel.toil(2)?;
         let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
-        if !same_key(fuel, &a.0, &b.0)? || !equal(fuel, &a.1, &b.1)? {
+        if !same_key(fuel, &a.0, &b.0)? || equality(fuel, &a.1, &b.1)? == Some(false) {
             return Ok(false);
         }
     }
