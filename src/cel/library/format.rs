@@ -170,7 +170,7 @@ impl NamedFormat {
             ],
             Self::Dns1035LabelPrefix => [
                 "!format.dns1035LabelPrefix().validate('web-').hasValue()",
-                "!format.dns1035LabelPrefix().validate('1-').hasValue()",
+                "!format.dns1035LabelPrefix().validate('1a-').hasValue()",
             ],
             Self::LabelValue => {
                 ["!format.labelValue().validate('').hasValue()", "!format.labelValue().validate('-').hasValue()"]

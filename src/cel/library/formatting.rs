@@ -1,7 +1,7 @@
 //! Formatted strings: `'%s has %d'.format([name, count])`, as cel-go's string extension has it in version 2.
 //!
-//! That version writes doubles by golang.org/x/text in American English, which shows: `%f` groups digits by commas and
-//! takes its precision modulo 256, and `%e` takes its precision for the least width, modulo 65536.
+//! That version writes doubles by golang.org/x/text in American English, which shows: `%f` groups digits by commas, and
+//! `%e` takes its precision for the least width.
 
 mod clause;
 mod numbers;

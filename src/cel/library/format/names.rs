@@ -95,7 +95,7 @@ pub(super) fn qualified_name(text: &str) -> Vec<String> {
         Some([]) => complaints.push("prefix part must be non-empty".to_owned()),
         Some(prefix) => {
             let form = (!is_subdomain(prefix)).then(|| rule(SUBDOMAIN_RULE, &["example.com"], SUBDOMAIN));
-            let all = too_long(prefix, MAX_SUBDOMAIN, "characters").into_iter().chain(form);
+            let all = too_long(prefix, MAX_SUBDOMAIN, "bytes").into_iter().chain(form);
             complaints.extend(all.map(|complaint| format!("prefix part {complaint}")));
         }
         None => {}

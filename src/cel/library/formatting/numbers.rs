@@ -1,5 +1,8 @@
 //! Doubles as golang.org/x/text writes them in American English.
 
+use super::super::conversions::plain;
+use crate::canonical;
+
 /// The largest number that x/text takes in a clause: it stops one digit after a million.
 const LARGEST: u64 = 10_000_009;
 /// What x/text writes for a clause whose number is larger.
@@ -9,7 +12,10 @@ const PRECISION: u64 = 6;
 /// The longest padding of `%e`.
 pub(in crate::cel) const WIDEST_PADDING: u64 = 65_535;
 
-/// `%f`: the digits in groups of three, and so many after the point.
+/// No double has more digits after the point.
+const MOST_PLACES: usize = 1_074;
+
+/// `%f`: the digits in groups of three, and after the point as many as the precision says.
 pub(super) fn fixed(value: f64, precision: Option<u64>) -> String {
     let precision = precision.unwrap_or(PRECISION);
     if precision > LARGEST {
@@ -18,8 +24,11 @@ pub(super) fn fixed(value: f64, precision: Option<u64>) -> String {
     if let Some(name) = unusual(value) {
         return name.to_owned();
     }
-    let places = usize::try_from(precision % 256).unwrap_or_default();
-    let digits = format!("{:.places$}", value.abs());
+    let (least, most) = places(precision);
+    let digits = match most {
+        Some(most) => format!("{:.*}", most.min(MOST_PLACES), value.abs()),
+        None => plain(&canonical::shortest(value.abs())),
+    };
     let (whole, fraction) = digits.split_once('.').unwrap_or((&digits, ""));
     let mut out = String::from(if value < 0.0 { "-" } else { "" });
     for (index, digit) in whole.chars().enumerate() {
@@ -28,11 +37,19 @@ pub(super) fn fixed(value: f64, precision: Option<u64>) -> String {
         }
         out.push(digit);
     }
-    if places > 0 {
+    let fraction = format!("{:0<least$}", fraction.trim_end_matches('0'));
+    if !fraction.is_empty() {
         out.push('.');
-        out.push_str(fraction);
+        out.push_str(&fraction);
     }
     out
+}
+
+/// The least and the largest number of digits after the point. x/text keeps the precision in 8 bits for the one, and
+/// in 16 bits with a sign for the other: a negative one is no limit, and the digits are the fewest that read back.
+fn places(precision: u64) -> (usize, Option<usize>) {
+    let [low, high, ..] = precision.to_le_bytes();
+    (usize::from(low), usize::try_from(i16::from_le_bytes([low, high])).ok())
 }
 
 /// How wide `%e` writes at least: its precision, by a slip of cel-go.

@@ -90,11 +90,10 @@ impl Decimal {
         self.tidy();
     }
 
-    /// Rounds to `scale` digits after the point, away from zero.
+    /// Rounds to `scale` digits after the point, away from zero. The difference of the scales wraps around, as there.
     pub(super) fn round_up(&mut self, scale: i32) {
-        let more = i64::from(scale) - i64::from(self.scale);
+        self.zeros += i64::from(scale.wrapping_sub(self.scale));
         self.scale = scale;
-        self.zeros += more;
         let Ok(dropped) = usize::try_from(-self.zeros) else { return };
         self.zeros = 0;
         if dropped == 0 || self.digits.is_empty() {
