@@ -24,6 +24,7 @@ mod value;
 pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;
+pub use library::Quantity;
 pub use program::{Path, Program, compile};
 pub use types::{ObjectType, Type};
 pub use value::{Blob, Duration, Foreign, Key, List, Map, Opaque, Present, Text, Timestamp, Value};

@@ -27,6 +27,7 @@ pub(in crate::cel) use conversions::CONVERSIONS;
 pub(in crate::cel) use cost::{Cost, TRAVERSAL, equality_cost, match_cost, part};
 pub(in crate::cel) use format::LARGEST_PATTERN;
 pub(in crate::cel) use formatting::{Clause, Piece, Pieces, Verb, WIDEST_PADDING};
+pub use quantity::Quantity;
 pub(in crate::cel) use regex::{Pattern, RegexFunction};
 
 /// Every library; each adds the overloads of its functions.
@@ -294,6 +295,19 @@ mod tests {
             }
         }
         assert!(REGISTRY.len() > 70, "only {} functions are declared", REGISTRY.len());
+    }
+
+    #[test]
+    fn what_a_library_brings_is_explained() {
+        fn is_brought(of: &Type) -> bool {
+            matches!(of, Type::Opaque(_)) || of.parts().any(is_brought)
+        }
+        for (name, function) in REGISTRY.iter() {
+            let mut types = function.overloads.iter().flat_map(|one| one.parameters.iter().chain([&one.result]));
+            if types.any(is_brought) {
+                assert!(!function.about.is_empty() && !function.examples.is_empty(), "{name}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use crate::{
     api::{Parameter, SignalType},
-    cel::{Environment, Program, Type},
+    cel::{Environment, Program, Quantity, Type},
 };
 
 /// The variables of signals, variables and match conditions.
@@ -72,6 +72,7 @@ pub(super) fn cel_type(declared: SignalType) -> Type {
         SignalType::StringList => Type::list(Type::String),
         SignalType::StringMap => Type::map(Type::String, Type::String),
         SignalType::Timestamp => Type::Timestamp,
+        SignalType::Quantity => Quantity::TYPE,
     }
 }
 

@@ -92,9 +92,9 @@ fn declare_order(into: &mut Declarations, two: &[Type; 2]) {
         .method(two.clone(), Type::Int, Cost::Unit, compare_to);
 }
 
-/// A quantity.
+/// A quantity, `kubernetes.Quantity`.
 #[derive(Clone, Debug)]
-pub(in crate::cel) struct Quantity {
+pub struct Quantity {
     amount: Amount,
     /// How it is written, which sums take from the first that is not zero.
     format: Format,
@@ -104,19 +104,32 @@ pub(in crate::cel) struct Quantity {
 }
 
 impl Quantity {
+    /// The type of quantities in expressions.
+    pub const TYPE: Type = Type::Opaque(NAME);
+
     /// The quantity that `text` says, by `resource.ParseQuantity`.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(in crate::cel) fn parse(text: &str) -> Result<Self, &'static str> {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
         let (amount, format) = parse::parse(text)?;
         Ok(Self { amount, format, computed: false })
     }
 
     /// The canonical text: no fraction, the largest suffix of its format that loses nothing. Where the format has no
     /// suffix that is large enough, a power of ten. Kubernetes leaves the suffix out there (`1000E` becomes `1`).
-    pub(in crate::cel) fn canonical(&self) -> String {
+    #[must_use]
+    pub fn canonical(&self) -> String {
         format::canonical(&self.amount, self.format)
+    }
+
+    /// The canonical text, where it reads back as the same quantity. Sums beyond 64 bits with a binary suffix do not:
+    /// reading caps them.
+    #[must_use]
+    pub fn stable(&self) -> Option<String> {
+        let text = self.canonical();
+        let again = Self::parse(&text).ok()?;
+        (again.amount.compare(&self.amount) == Ok(Ordering::Equal)).then_some(text)
     }
 
     fn sum(&self, fuel: &mut Fuel, other: &Self, negated: bool) -> Result<Self, EvaluationErrorKind> {
