@@ -129,7 +129,7 @@ impl Quantity {
     pub fn stable(&self) -> Option<String> {
         let text = self.canonical();
         let again = Self::parse(&text).ok()?;
-        (again.amount.compare(&self.amount) == Ok(Ordering::Equal)).then_some(text)
+        (again.amount.compare(&self.amount) == Ordering::Equal).then_some(text)
     }
 
     fn sum(&self, fuel: &mut Fuel, other: &Self, negated: bool) -> Result<Self, EvaluationErrorKind> {
@@ -153,7 +153,7 @@ impl Foreign for Quantity {
 
     fn equals(&self, other: &Opaque) -> Option<bool> {
         let other = other.get::<Self>().filter(|other| !other.computed)?;
-        self.amount.compare(&other.amount).ok().map(|order| order == Ordering::Equal)
+        Some(self.amount.compare(&other.amount) == Ordering::Equal)
     }
 
     fn bytes(&self) -> usize {
@@ -217,7 +217,7 @@ fn is_integer<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 fn ordered(fuel: &mut Fuel, name: &'static str, arguments: &[Value<'_>]) -> Result<Ordering, EvaluationErrorKind> {
     let (first, second) = pair(name, arguments)?;
     fuel.scan(first.bytes().min(second.bytes()))?;
-    first.amount.compare(&second.amount)
+    Ok(first.amount.compare(&second.amount))
 }
 
 fn is_greater_than<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {

@@ -53,21 +53,13 @@ impl Amount {
         }
     }
 
-    /// The order of both.
-    ///
-    /// # Errors
-    /// [`EvaluationErrorKind::Internal`] where the difference of the scales leaves 32 bits: apimachinery divides by
-    /// zero there, and cel-go reports the panic.
-    pub(super) fn compare(&self, other: &Self) -> Result<Ordering, EvaluationErrorKind> {
-        if let (Self::Integer { scale: a, .. }, Self::Integer { scale: b, .. }) = (self, other) {
-            a.max(b).checked_sub(*a.min(b)).ok_or(EvaluationErrorKind::Internal("quantities too far apart"))?;
+    /// The order of both. apimachinery divides by zero where the difference of two scales leaves 32 bits; here there is
+    /// an order.
+    pub(super) fn compare(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Integer { value: a, scale: x }, Self::Integer { value: b, scale: y }) if x == y => a.cmp(b),
+            _ => self.decimal().compare(&other.decimal()),
         }
-        if let (Self::Integer { value: a, scale: x }, Self::Integer { value: b, scale: y }) = (self, other)
-            && x == y
-        {
-            return Ok(a.cmp(b));
-        }
-        Ok(self.decimal().compare(&other.decimal()))
     }
 
     /// The sum of both, or the difference where `negated`.
