@@ -16,16 +16,21 @@ mod library;
 pub mod limits;
 mod lower;
 mod machine;
+mod outline;
 mod program;
+mod reference;
 mod syntax;
 mod types;
 mod value;
 
+pub use check::Suggestion;
 pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;
 pub use library::Quantity;
+pub use outline::{Each, Part, conjuncts, outline, reads};
 pub use program::{Path, Program, compile};
+pub use reference::reference;
 pub use types::{ObjectType, Type};
 pub use value::{Blob, Duration, Foreign, Key, List, Map, Opaque, Present, Text, Timestamp, Value};
 

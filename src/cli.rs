@@ -12,6 +12,7 @@ mod claims;
 mod cluster;
 mod completion;
 mod console;
+mod convert;
 #[cfg(feature = "cluster")]
 pub mod crds;
 mod decide;
@@ -72,6 +73,7 @@ enum Command {
     Test(test::TestCommand),
     Cel(cel::CelCommand),
     Canonical(canonical::CanonicalCommand),
+    Convert(convert::ConvertCommand),
     Verify(Box<verify::VerifyCommand>),
     #[cfg(feature = "cluster")]
     Status(status::StatusCommand),
@@ -104,6 +106,7 @@ impl Command {
             Self::Test(command) => command.run(io),
             Self::Cel(command) => command.run(io),
             Self::Canonical(command) => command.run(io),
+            Self::Convert(command) => command.run(io),
             Self::Verify(command) => command.run(io),
             #[cfg(feature = "cluster")]
             Self::Status(command) => command.run(io),

@@ -1,10 +1,12 @@
 //! One policy, one request, one decision: total, metered, and the same for the same inputs in any process.
 
+mod explain;
 mod input;
 mod scope;
 
 use std::collections::BTreeMap;
 
+pub use explain::{Explained, Explanation, conditions, explain};
 pub use input::{Input, deletes, removes_last_finalizer};
 
 use crate::{

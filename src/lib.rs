@@ -21,6 +21,7 @@ pub mod projection;
 pub mod fingerprint;
 pub mod evaluate;
 pub mod decide;
+pub mod convert;
 
 // Evidence.
 pub mod attest;

@@ -4,11 +4,13 @@ mod compile;
 mod environment;
 mod matching;
 mod normal;
+mod reach;
 mod replay;
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
 pub use compile::compile;
+pub(crate) use environment::Environments;
 pub use environment::{EVALUATION_ROOTS, REQUEST_FIELDS, rule_slots, slots};
 pub use matching::{ResourceMatcher, ResourcePattern};
 pub use normal::{digest, normal_form};
@@ -42,6 +44,8 @@ pub struct Policy {
     rules: Vec<CompiledRule>,
     replay: CompiledReplay,
     worst_case_cost: u64,
+    /// What an author should know of the rules.
+    notes: Vec<String>,
 }
 
 /// A compiled signal.
@@ -174,7 +178,7 @@ impl Policy {
     /// What an author should know although the policy is acceptable.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = Vec::new();
+        let mut warnings = self.notes.clone();
         if self.worst_case_cost > MAX_DECISION_COST {
             warnings.push(format!(
                 "the largest objects could cost {}, over the limit of {MAX_DECISION_COST} per decision, and would be denied (CostExceeded)",

@@ -25,7 +25,8 @@ const LAYERS: &[&str] = &[
     "projection",
     "fingerprint",
     "evaluate",
-    "decide", // pure decision
+    "decide",
+    "convert", // pure decision
     "attest",
     "keyring",
     "verify",

@@ -7,6 +7,7 @@ mod formatting;
 mod literals;
 mod macros;
 mod names;
+mod suggest;
 mod unify;
 
 use std::sync::Arc;
@@ -16,9 +17,13 @@ use super::{
     error::CompileErrorKind,
     library::{self, Function, Overload},
     limits::MAX_ERRORS,
-    syntax::ast::{Ast, Kind, NodeId},
+    syntax::{
+        self,
+        ast::{Ast, Kind, NodeId},
+    },
     types::Type,
 };
+pub use suggest::Suggestion;
 use unify::Unifier;
 
 /// What a name or a call turned out to be.
@@ -116,7 +121,10 @@ struct Checker<'c> {
 
 impl Checker<'_> {
     fn report(&mut self, at: NodeId, kind: CompileErrorKind) {
-        if self.issues.len() < MAX_ERRORS {
+        // A chain that starts with the authorizer is wrong at every step: saying so once is enough.
+        let is_authorizer = |kind: &CompileErrorKind| matches!(kind, CompileErrorKind::NoAuthorizer(_));
+        let is_known = is_authorizer(&kind) && self.issues.iter().any(|(_, known)| is_authorizer(known));
+        if self.issues.len() < MAX_ERRORS && !is_known {
             self.issues.push((self.ast.offset(at), kind));
         }
     }
@@ -255,7 +263,7 @@ impl Checker<'_> {
 
     /// The function that `qualifier.name` names, where it names one.
     fn namespaced(&self, qualifier: NodeId, name: &str) -> Option<&'static Function> {
-        let qualifier = self.qualified_name(qualifier)?;
+        let qualifier = self.qualified_name(qualifier, true)?;
         library::function(&format!("{qualifier}.{name}"))
     }
 
@@ -280,7 +288,14 @@ impl Checker<'_> {
         match library::function(name).filter(|function| !function.name.starts_with("@sort")) {
             Some(function) => self.resolve_call(id, function, member, false, arguments),
             None => {
-                self.report(id, CompileErrorKind::UndeclaredFunction(name.to_owned()));
+                let suggestion = Suggestion::among(name, library::names(member).chain(syntax::macro_names(member)));
+                let name = name.to_owned();
+                let of_authorizer = member && library::is_of_authorizer(&name);
+                let kind = match of_authorizer {
+                    true => CompileErrorKind::NoAuthorizer(name),
+                    false => CompileErrorKind::UndeclaredFunction { name, suggestion },
+                };
+                self.report(id, kind);
                 Type::Dyn
             }
         }

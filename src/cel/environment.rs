@@ -110,6 +110,11 @@ impl Environment {
         slot
     }
 
+    /// The names of all variables and groups.
+    pub(in crate::cel) fn names(&self) -> impl Iterator<Item = &str> {
+        self.roots.keys().map(AsRef::as_ref)
+    }
+
     /// The slot of a variable.
     #[must_use]
     pub fn slot(&self, name: &str) -> Option<Slot> {

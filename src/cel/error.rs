@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::types::Type;
+use super::{check::Suggestion, types::Type};
 
 /// A place in the source of an expression.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -121,18 +121,35 @@ pub enum CompileErrorKind {
     #[error("{0}")]
     Macro(String),
     /// A name that is neither a variable nor a type.
-    #[error("undeclared reference to `{0}`")]
-    UndeclaredVariable(String),
+    #[error("undeclared reference to `{name}`{suggestion}")]
+    UndeclaredVariable {
+        /// The name.
+        name: String,
+        /// A name that is declared.
+        suggestion: Suggestion,
+    },
+    /// The authorizer of the API server, or one of its functions.
+    #[error(
+        "`{0}` is of the authorizer, which policies do not have: they do no I/O; decide by what `request.userInfo` says"
+    )]
+    NoAuthorizer(String),
     /// A function that no library has.
-    #[error("undeclared function `{0}`")]
-    UndeclaredFunction(String),
+    #[error("undeclared function `{name}`{suggestion}")]
+    UndeclaredFunction {
+        /// The name.
+        name: String,
+        /// A function that there is.
+        suggestion: Suggestion,
+    },
     /// A field that an object type does not have.
-    #[error("undefined field `{field}` of `{object}`")]
+    #[error("undefined field `{field}` of `{object}`{suggestion}")]
     UndefinedField {
         /// The object type.
         object: String,
         /// The field.
         field: String,
+        /// A field that it has.
+        suggestion: Suggestion,
     },
     /// A function or operator that does not take such arguments.
     #[error("found no matching overload for `{function}` applied to `{arguments}`")]

@@ -10,10 +10,13 @@ mod shape;
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Environment, Sizes},
-    library::{Cost, LARGEST_PATTERN, RegexFunction, Size, TRAVERSAL, WIDEST_PADDING, match_cost, part},
+    library::{
+        Cost, LARGEST_PATTERN, RegexFunction, Size, TRAVERSAL, WIDEST_PADDING, cross_cost, match_cost, part,
+        within_cost,
+    },
     types::Type,
 };
-use shape::Shape;
+use shape::{OPAQUE, Shape};
 
 /// The worst cost of `code`, in the API server's units; [`u64::MAX`] where it is beyond counting.
 pub(in crate::cel) fn worst_cost(code: &Code, env: &Environment) -> u64 {
@@ -287,6 +290,13 @@ impl Estimator<'_> {
                 // Two about each part of a name. One about a URI quotes it three times.
                 Shape::list(4, Shape::Text(at(1).size().saturating_mul(30).saturating_add(500)))
             }
+            Size::Parsed => Shape::Text(length.max(OPAQUE)),
+            // A character has at most four bytes, and a byte is escaped by three characters.
+            Size::Escaped => Shape::Text(length.saturating_mul(12)),
+            Size::Query => {
+                let text = Shape::Text(length);
+                Shape::map(length, text.clone(), Shape::list(length, text))
+            }
         }
     }
 }
@@ -303,7 +313,8 @@ fn follow(shape: &Shape, step: &Step) -> Shape {
 
 /// The worst of [`Cost::of`].
 fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
-    let size = |index: usize| arguments.get(index).map_or(1, Shape::size);
+    // An argument that is an error counts as 1.
+    let size = |index: usize| arguments.get(index).map_or(1, Shape::size).max(1);
     match cost {
         Cost::Unit => 1,
         Cost::Scan(index) => part(size(index), TRAVERSAL),
@@ -323,5 +334,7 @@ fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
             let square = size(index).saturating_mul(size(index));
             part(square, 2.0 + TRAVERSAL).saturating_add(11)
         }
+        Cost::CrossCompare(times) => cross_cost(size(0), size(1), times),
+        Cost::Within { masked, parsed } => within_cost(size(0), if parsed { size(1) } else { 0 }, masked),
     }
 }

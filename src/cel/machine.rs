@@ -12,7 +12,7 @@ use super::{
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
     library::{Cost, equality_cost, match_cost, no_such_overload},
-    value::{Key, List, Map, Value, equal, equality},
+    value::{Key, List, Map, Value, equal, same},
 };
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
@@ -276,17 +276,17 @@ impl<'a> Machine<'a, '_> {
     fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
         let cost = match &left {
-            // Kubernetes has one price for the types of its libraries, whatever they are compared with.
+            // Kubernetes has one price for the types of its libraries, whatever they are compared with by `==`.
             Ok(Value::Opaque(_)) if !negated => 1,
             _ => equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?,
         };
         self.fuel.spend(cost)?;
         let outcome = match (left, right) {
-            (Ok(left), Ok(right)) => match equality(self.fuel, &left, &right)? {
-                Some(same) => Ok(Value::Bool(same != negated)),
-                // What cannot be compared is unequal to `!=`, and an error to `==`.
-                None if negated => Ok(Value::Bool(true)),
-                None => self.raise(no_such_overload("_==_", &[left, right]))?,
+            (Ok(left), Ok(right)) => match equal(self.fuel, &left, &right) {
+                Ok(equal) => Ok(Value::Bool(equal != negated)),
+                // In cel-go whatever is not equal differs, and so does what cannot be compared.
+                Err(kind) if negated && !kind.is_fatal() => Ok(Value::Bool(true)),
+                Err(kind) => self.raise(kind)?,
             },
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
@@ -325,7 +325,7 @@ impl<'a> Machine<'a, '_> {
         for index in 0..list.len() {
             self.fuel.toil(1)?;
             if let Some(item) = list.peek(index)
-                && equal(self.fuel, value, &item)?
+                && same(self.fuel, value, &item)?
             {
                 return Ok(true);
             }

@@ -9,4 +9,8 @@ mod literal;
 mod macros;
 mod parser;
 
+pub(in crate::cel) use lexer::normal;
+
+pub(in crate::cel) use macros::{DOCUMENTED, names as macro_names};
+
 pub(in crate::cel) use parser::parse;

@@ -152,7 +152,8 @@ impl fmt::Display for Type {
             Self::List(element) => write!(f, "list({element})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(value) => write!(f, "optional_type({value})"),
-            Self::Type(of) if matches!(**of, Self::Type(_)) => f.write_str("type(type)"),
+            // What the name `type` stands for.
+            Self::Type(of) if matches!(&**of, Self::Type(named) if named.is_dyn()) => f.write_str("type(type)"),
             Self::Type(of) => write!(f, "type({of})"),
             Self::Object(object) => f.write_str(object.name()),
             Self::Parameter(_) => f.write_str("dyn"),

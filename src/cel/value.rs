@@ -6,6 +6,7 @@ mod collection;
 mod compare;
 mod json;
 mod key;
+mod literal;
 mod opaque;
 mod text;
 mod time;
@@ -16,7 +17,7 @@ use super::{error::EvaluationErrorKind, fuel::Fuel};
 use crate::canonical;
 
 pub use collection::{List, Map};
-pub(in crate::cel) use compare::{compare, equal, equality};
+pub(in crate::cel) use compare::{compare, equal, same};
 pub use key::Key;
 pub use opaque::{Foreign, Opaque};
 pub use text::{Blob, Text};

@@ -1,7 +1,5 @@
 //! `writ cel`: one expression by itself.
 
-mod literal;
-
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -17,7 +15,6 @@ use crate::{
     cel::{self, Bindings, Environment, Fuel, Key, Map, Position, Type, Value},
     time::Timestamp,
 };
-use literal::literal;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -142,7 +139,7 @@ fn evaluate(source: &str, variables: &canonical::Object<'_>, time: Option<Timest
     match program.evaluate(&bindings, &mut fuel) {
         Ok(value) => CelResult {
             value: value.to_canonical().ok(),
-            literal: Some(literal(&value)),
+            literal: Some(value.literal()),
             value_type: Some(value.type_name().to_owned()),
             checked_type,
             cost: Some(fuel.cost()),

@@ -11,7 +11,7 @@ use crate::{
     binding::Applicability,
     canonical::Value,
     decide::{Change, Concerned, ONCE_NEEDS_A_NAME, acts_once, denied, is_namespace, labels_of},
-    evaluate::{Cause, Decision, Input, Verdict},
+    evaluate::{Cause, Decision, Explanation, Input, Verdict, explain},
     policy::Policy,
     policy_set::{Bound, PolicySet},
     projection::{Plan, annotation_key, kinds},
@@ -129,13 +129,21 @@ impl<'c> Judge<'c> {
         self.decide(|input| (Some(policy), self.change.by_policy(policy, params, input)))
     }
 
+    /// What the parts of a policy's expressions come to; nothing where the policy is not asked.
+    pub(super) fn explain(&self, policy: &Policy, params: &Value<'_>, standing: &Standing) -> Vec<Explanation> {
+        let asked = matches!(standing, Standing::Decided(_) | Standing::Skipped) && self.case.malformed.is_none();
+        if asked { explain(policy, params, &self.input()) } else { Vec::new() }
+    }
+
+    fn input(&self) -> Input<'_> {
+        self.change.input(self.namespace.as_ref(), self.case.options.as_ref(), self.case.time)
+    }
+
     fn decide<'p>(&self, by: impl Fn(&Input<'_>) -> (Option<&'p Policy>, Verdict)) -> Standing {
         let verdict = if let Some(error) = &self.case.malformed {
             denied(Reason::MalformedObject, format!("the object is not acceptable JSON: {error}"))
         } else {
-            let case = self.case;
-            let input = self.change.input(self.namespace.as_ref(), case.options.as_ref(), case.time);
-            let (policy, verdict) = by(&input);
+            let (policy, verdict) = by(&self.input());
             if policy.is_some_and(acts_once) { self.once(verdict) } else { verdict }
         };
         match verdict {

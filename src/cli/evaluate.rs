@@ -1,6 +1,7 @@
 //! `writ evaluate`: the decision about a request, offline.
 
 mod arguments;
+mod explanation;
 mod report;
 
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::{
     Exit, Failure, Io,
     case::{Case, from_review},
     console::{Format, OutputArguments},
-    decide::{Judge, Overall, overall},
+    decide::{Judge, Overall, Standing, overall},
     input,
     manifest::{self, Document},
     policies::{self, Policies},
@@ -21,6 +22,8 @@ use crate::{
     api::Mode,
     canonical::{Object, Value, encode},
     clock::{Clock as _, SystemClock},
+    policy::Policy,
+    policy_set::{Bound, Force},
     time::Timestamp,
 };
 use arguments::RequestArguments;
@@ -32,6 +35,7 @@ Examples:
   writ evaluate -f policies/ --old-object pod.yaml                        # a DELETE
   writ evaluate -f policies/ --object scale.yaml --old-object old.yaml \\
       --resource apps/v1/deployments --subresource scale
+  writ evaluate -f policies/ --object pod.yaml --explain       # why, part by part
   writ evaluate -f policies/ --review review.json -o json      # a recorded AdmissionReview
   kubectl get deployment web -o yaml | writ evaluate -f policies/ --object -
   writ evaluate -f policy.yaml --policy change-ticket.v1 --params params.yaml --object web.yaml
@@ -60,6 +64,9 @@ pub(super) struct EvaluateCommand {
     /// A label key of namespaces that the installation guards; without it bindings may select by any.
     #[arg(long = "guarded-label", value_name = "KEY")]
     guarded_labels: Vec<String>,
+    /// Show what each part of the expressions came to, and what it costs.
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     output: OutputArguments,
     #[command(flatten)]
@@ -79,7 +86,7 @@ impl EvaluateCommand {
         };
         let cases = self.cases(io, time)?;
         let requests =
-            cases.iter().map(|case| decide(case, &policies, alone.as_ref())).collect::<Result<Vec<_>, _>>()?;
+            cases.iter().map(|case| self.decide(case, &policies, alone.as_ref())).collect::<Result<Vec<_>, _>>()?;
         let result = EvaluateResult::new(requests);
         match self.output.output {
             Format::Json => io.console.json(&result)?,
@@ -127,38 +134,57 @@ impl EvaluateCommand {
         }
         objects.into_iter().map(|object| request.build(Some(object), None, namespace.clone(), time)).collect()
     }
+
+    fn decide(&self, case: &Case, policies: &Policies, alone: Option<&Alone>) -> Result<RequestReport, Failure> {
+        let judge = Judge::new(case);
+        let concerned = match alone {
+            Some(Alone { policy, .. }) => judge.is_about(policy),
+            None => judge.concerns(&policies.set),
+        };
+        if concerned && judge.is_no_op() {
+            return Ok(RequestReport::new(case, Overall::NoOp, Vec::new()));
+        }
+        if let Some(Alone { policy, params }) = alone {
+            let standing = judge.policy(policy, params);
+            let overall = overall([(Mode::Enforce, &standing)]);
+            let report = StandingReport::of_policy(policy, &standing);
+            let report = self.explained(report, &judge, policy, params, &standing);
+            return Ok(RequestReport::new(case, overall, vec![report]));
+        }
+        if let Some(binding) = judge.wants_namespace(&policies.set) {
+            return Err(Failure::new(format!(
+                "binding `{binding}` selects namespaces by label, and the labels are not known"
+            ))
+            .hint("give the Namespace with --namespace-object FILE"));
+        }
+        let standings = judge.bindings(&policies.set);
+        let overall = overall(standings.iter().map(|(bound, standing)| (bound.binding.mode, standing)));
+        let report = |(bound, standing): &(&Bound, Standing)| {
+            let report = StandingReport::of_binding(bound, standing);
+            match &bound.force {
+                Force::InForce { policy, params, .. } => self.explained(report, &judge, policy, params, standing),
+                Force::Unavailable { .. } => report,
+            }
+        };
+        Ok(RequestReport::new(case, overall, standings.iter().map(report).collect()))
+    }
+
+    fn explained(
+        &self,
+        report: StandingReport,
+        judge: &Judge<'_>,
+        policy: &Policy,
+        params: &Value<'_>,
+        standing: &Standing,
+    ) -> StandingReport {
+        if self.explain { report.explained(judge.explain(policy, params, standing)) } else { report }
+    }
 }
 
 /// One policy with its parameters, without a binding.
 struct Alone {
     policy: std::sync::Arc<crate::policy::Policy>,
     params: Value<'static>,
-}
-
-fn decide(case: &Case, policies: &Policies, alone: Option<&Alone>) -> Result<RequestReport, Failure> {
-    let judge = Judge::new(case);
-    let concerned = match alone {
-        Some(Alone { policy, .. }) => judge.is_about(policy),
-        None => judge.concerns(&policies.set),
-    };
-    if concerned && judge.is_no_op() {
-        return Ok(RequestReport::new(case, Overall::NoOp, Vec::new()));
-    }
-    if let Some(Alone { policy, params }) = alone {
-        let standing = judge.policy(policy, params);
-        let overall = overall([(Mode::Enforce, &standing)]);
-        return Ok(RequestReport::new(case, overall, vec![StandingReport::of_policy(policy, &standing)]));
-    }
-    if let Some(binding) = judge.wants_namespace(&policies.set) {
-        return Err(Failure::new(format!(
-            "binding `{binding}` selects namespaces by label, and the labels are not known"
-        ))
-        .hint("give the Namespace with --namespace-object FILE"));
-    }
-    let standings = judge.bindings(&policies.set);
-    let overall = overall(standings.iter().map(|(bound, standing)| (bound.binding.mode, standing)));
-    let reports = standings.iter().map(|(bound, standing)| StandingReport::of_binding(bound, standing)).collect();
-    Ok(RequestReport::new(case, overall, reports))
 }
 
 /// A recorded review, in JSON as the API server sent it, byte by byte; or in YAML.

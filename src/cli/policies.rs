@@ -116,7 +116,7 @@ pub(super) fn list_or_none(names: &[&str]) -> String {
 }
 
 /// The file itself; of a folder, its manifests by name.
-fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     if input::is_standard(path) || !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }

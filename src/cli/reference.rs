@@ -1,6 +1,6 @@
 //! `writ reference`: the documentation that is made from the program itself.
 //!
-//! `docs/cli.md` is the help of every command, `docs/schema` the JSON Schemas of answers and test cases. A test
+//! `docs/cli.md` is the help of every command, `docs/language.md` every function of the language, `docs/schema` the JSON Schemas of answers and test cases. A test
 //! compares both with the files in the repository.
 
 use std::{fs, path::PathBuf};
@@ -11,14 +11,15 @@ use schemars::{JsonSchema, Schema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::{
-    Exit, Failure, Io, canonical, cel, claims, console::Answer, definition, evaluate, keygen, status, test, verify,
+    Exit, Failure, Io, canonical, cel, claims, console::Answer, convert, definition, evaluate, keygen, status, test,
+    verify,
 };
 use crate::api::API_VERSION;
 
 /// Print the command reference, or write it and the JSON Schemas into a folder.
 #[derive(Debug, clap::Args)]
 pub(super) struct ReferenceCommand {
-    /// Write `cli.md` and `schema/*.json` into this folder instead of printing.
+    /// Write `cli.md`, `language.md` and `schema/*.json` into this folder instead of printing.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
 }
@@ -40,6 +41,7 @@ fn write_all(dir: &std::path::Path) -> anyhow::Result<()> {
     let write =
         |path: PathBuf, text: String| fs::write(&path, text).with_context(|| format!("writing `{}`", path.display()));
     write(dir.join("cli.md"), markdown())?;
+    write(dir.join("language.md"), language())?;
     for (name, schema) in schemas() {
         write(folder.join(format!("{name}.json")), serde_json::to_string_pretty(&schema)? + "\n")?;
     }
@@ -52,6 +54,7 @@ fn schemas() -> Vec<(&'static str, Value)> {
         ("canonical-result", answer::<canonical::CanonicalResult>()),
         ("cel-result", answer::<cel::CelResult>()),
         ("claims-result", answer::<claims::ClaimsResult>()),
+        ("convert-result", answer::<convert::ConvertResult>()),
         ("evaluate-result", answer::<evaluate::EvaluateResult>()),
         ("keygen-result", answer::<keygen::KeygenResult>()),
         ("status-result", answer::<status::StatusResult>()),
@@ -90,6 +93,21 @@ fn answer<T: JsonSchema + Answer>() -> Value {
         members.insert("title".to_owned(), json!(T::KIND));
     }
     schema
+}
+
+/// The reference of the language.
+fn language() -> String {
+    let head = "<!-- Made by `writ reference --dir docs`; change src/cel/library instead. -->
+
+# Functions of the language
+
+Every macro and function that an expression may use, with its cost in the API server's units. Each example is run by a
+test. What the language is, its limits and where it differs from the API server's: [The language](cel.md). In a cost, a
+size is the characters of a string, the bytes of bytes, the elements of a list or the entries of a map; a part of a
+unit counts as a whole one.
+
+";
+    format!("{head}{}", crate::cel::reference())
 }
 
 /// The reference of all commands that are shown.
@@ -195,6 +213,7 @@ mod tests {
         let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
         let read = |path: &str| fs::read_to_string(docs.join(path)).unwrap_or_default();
         assert_eq!(read("cli.md"), markdown(), "run `writ reference --dir docs`");
+        assert_eq!(read("language.md"), language(), "run `writ reference --dir docs`");
         let mut files: Vec<_> = fs::read_dir(docs.join("schema"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())

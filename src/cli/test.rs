@@ -1,6 +1,7 @@
 //! `writ test`: policies against the cases that their authors keep beside them.
 
 mod case_file;
+mod conditions;
 mod coverage;
 mod digests;
 mod junit;
@@ -82,6 +83,8 @@ pub(super) struct TestResult {
     coverage: Vec<Coverage>,
     /// The rules that decided some case, in per cent of all, rounded down.
     coverage_percent: u64,
+    /// What the authors of acceptable policies should know, each with the policy that it is about.
+    warnings: Vec<String>,
     /// Every policy version and what `writ.lock` says about it.
     digests: Vec<DigestReport>,
 }
@@ -100,12 +103,17 @@ impl TestCommand {
             let suite = run::Suite::read(io, file)?;
             rules.declare(&suite.policies);
             pinned.collect(&suite.policies);
+            for (name, loaded) in &suite.policies.policies {
+                result.warnings.extend(loaded.policy.warnings().iter().map(|warning| format!("{name}: {warning}")));
+            }
             result.cases.extend(suite.run(self.filter.as_deref(), &mut rules)?);
         }
         if result.cases.is_empty() {
             let filter = self.filter.as_ref().map(|text| format!(" whose name contains `{text}`")).unwrap_or_default();
             return Err(Failure::new(format!("there is no case{filter} in `{}`", self.path.display())));
         }
+        result.warnings.sort();
+        result.warnings.dedup();
         result.digests = pinned.check(self.update_digests)?;
         (result.coverage, result.coverage_percent) = rules.report();
         let covered = self.min_coverage.is_none_or(|least| result.coverage_percent >= u64::from(least));
@@ -130,6 +138,9 @@ impl TestCommand {
             for coverage in &result.coverage {
                 coverage.show(console);
             }
+        }
+        for warning in &result.warnings {
+            console.put(Paint::Warning, "warning ").put(Paint::Plain, warning).end();
         }
         for digest in &result.digests {
             digest.show(console);

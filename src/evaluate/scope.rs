@@ -44,7 +44,7 @@ impl<'a> Scope<'a> {
         RuleScope { scope: self, signals: record(entries) }
     }
 
-    fn variable(&self, index: usize, fuel: &mut Fuel) -> Result<Value<'a>, EvaluationError> {
+    pub(super) fn variable(&self, index: usize, fuel: &mut Fuel) -> Result<Value<'a>, EvaluationError> {
         if let Some(Some(known)) = self.variables.borrow().get(index) {
             return known.clone();
         }

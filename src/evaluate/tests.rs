@@ -7,6 +7,11 @@ const TIME: &str = "2026-11-24T12:00:00Z";
 
 /// Decides by a policy with these parts: (`YAML` of everything but id, version and match, object, old object).
 fn decide(parts: &str, object: &str, old: &str) -> Verdict {
+    ask(parts, object, old, evaluate)
+}
+
+/// Asks something of a policy with these parts, its parameters and a request.
+fn ask<T>(parts: &str, object: &str, old: &str, of: impl Fn(&Policy, &Value<'_>, &Input<'_>) -> T) -> T {
     let rules = "matchConstraints: {resourceRules: [{apiGroups: ['*'], apiVersions: ['*'], resources: ['*'], operations: ['*']}]}";
     let yaml = format!("id: p\nversion: v1\n{rules}\nreplay: {{mode: Repeatable}}\n{}", with_params(parts));
     let spec: PolicySpec = serde_saphyr::from_str(&yaml).unwrap_or_else(|error| panic!("{error}\n{yaml}"));
@@ -29,7 +34,7 @@ fn decide(parts: &str, object: &str, old: &str) -> Verdict {
     input.object = Some(&object).filter(|value| present(value));
     input.old_object = Some(&old).filter(|value| present(value));
     input.deletes = deletes(&request, input.object, input.old_object);
-    evaluate(&policy, &params, &input)
+    of(&policy, &params, &input)
 }
 
 /// Every policy here declares the parameters that are given.
@@ -309,4 +314,69 @@ fn only_an_allowed_once_has_a_fingerprint() {
     assert_eq!(with("Allow", once), expected);
     assert_eq!(with("Deny", once), None);
     assert_eq!(with("Allow", "{mode: Repeatable}"), None);
+}
+
+/// Each part on a line: what it belongs to, then its depth by indentation, the element, the text and the outcome.
+fn explained(parts: &str, object: &str) -> Vec<String> {
+    let explanations = ask(parts, object, "null", explain);
+    let line = |of: &Explanation, part: &Explained| {
+        let (indent, element) = ("  ".repeat(part.depth), &part.element);
+        let outcome = part.outcome.as_ref().map_or_else(|error| format!("! {error}"), |value| format!("= {value}"));
+        format!("{} {}: {indent}[{element}] {} {outcome} ({})", of.kind, of.name, part.text, part.cost)
+    };
+    explanations.iter().flat_map(|of| of.parts.iter().map(move |part| line(of, part))).collect()
+}
+
+#[test]
+fn what_is_explained_is_what_was_evaluated() {
+    let parts = r#"
+variables: [{name: unused, expression: '1'}, {name: all, expression: 'object.items'}]
+matchConditions: [{name: here, expression: 'has(object.items)'}]
+signals:
+- {name: big, type: StringList, expression: 'variables.all.filter(i, i.size > 1).map(i, i.name)'}
+- {name: kind, type: String, expression: 'has(object.kind) ? object.kind : "none"'}
+rules:
+- {name: none, when: 'signals.big == []', outcome: Allow, reason: A}
+- {name: some, when: 'size(signals.big) > params.limit || "b" in signals.big', outcome: Deny, reason: B}
+- {name: later, when: 'signals.kind == "x"', outcome: Allow, reason: C}
+"#;
+    let found = explained(parts, r#"{"items": [{"name": "a", "size": 1}, {"name": "b", "size": 2}]}"#);
+    assert_eq!(
+        found,
+        [
+            "matchCondition here: [] has(object.items) = true (1)",
+            r#"variable all: [] object.items = [{"name": "a", "size": 1}, {"name": "b", "size": 2}] (2)"#,
+            r#"signal big: [] variables.all.filter(i, i.size > 1).map(i, i.name) = ["b"] (37)"#,
+            r#"signal big:   [i = {"name": "b", "size": 2}] i.name = "b" (2)"#,
+            r#"signal big:   [] variables.all.filter(i, i.size > 1) = [{"name": "b", "size": 2}] (22)"#,
+            r#"signal big:     [i = {"name": "a", "size": 1}] i.size > 1 = false (3)"#,
+            r#"signal big:     [i = {"name": "b", "size": 2}] i.size > 1 = true (3)"#,
+            r#"signal big:     [] variables.all = [{"name": "a", "size": 1}, {"name": "b", "size": 2}] (2)"#,
+            r#"signal kind: [] has(object.kind) ? object.kind : "none" = "none" (1)"#,
+            "signal kind:   [] has(object.kind) = false (1)",
+            "rule none: [] signals.big == [] = false (2)",
+            r#"rule none:   [] signals.big = ["b"] (2)"#,
+            r#"rule some: [] size(signals.big) > params.limit || "b" in signals.big = true (9)"#,
+            "rule some:   [] size(signals.big) > params.limit = false (6)",
+            "rule some:     [] size(signals.big) = 1 (3)",
+            r#"rule some:       [] signals.big = ["b"] (2)"#,
+            "rule some:     [] params.limit = 5 (2)",
+            r#"rule some:   [] "b" in signals.big = true (3)"#,
+            r#"rule some:     [] signals.big = ["b"] (2)"#,
+        ]
+    );
+}
+
+#[test]
+fn what_stopped_the_decision_is_explained_last() {
+    let parts = "signals: [{name: a, type: Integer, expression: 'object.a / object.b'}, {name: b, type: Integer, expression: '1'}]\nrules: [{name: r, when: 'signals.a > 1', outcome: Allow, reason: R}]";
+    let found = explained(parts, r#"{"a": 1, "b": 0}"#);
+    assert_eq!(found.first().unwrap(), "signal a: [] object.a / object.b ! divide by zero (5)");
+    assert!(found.iter().all(|line| !line.starts_with("rule")), "{found:?}");
+    let skipped =
+        "matchConditions: [{name: no, expression: 'object.a > 5'}]\nrules: [{name: r, outcome: Allow, reason: R}]";
+    assert_eq!(
+        explained(skipped, r#"{"a": 1}"#),
+        ["matchCondition no: [] object.a > 5 = false (3)", "matchCondition no:   [] object.a = 1 (2)",]
+    );
 }

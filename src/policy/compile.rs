@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     CompiledReplay, CompiledRule, CompiledSignal, MAX_NAME, Policy, PolicyError, ResourceMatcher, digest,
-    environment::Environments, replay,
+    environment::Environments, reach, replay,
 };
 use crate::{
     api::{NamedExpression, PolicySpec},
@@ -19,11 +19,12 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
     compiler.names(name, spec);
     let matchers = compiler.matchers(spec);
     let params = compiler.params(spec);
-    let mut environments = Environments::new(&spec.params);
+    let mut environments = Environments::new(spec.params.iter().map(|param| (param.name.as_str(), param.value_type)));
     let conditions = compiler.conditions(spec, &environments);
     let variables = compiler.variables(spec, &mut environments);
     let signals = compiler.signals(spec, &mut environments);
     let rules = compiler.rules(spec, &environments);
+    let notes = reach::notes(&rules);
     let replay = compiler.replay(spec, &matchers, &signals, &variables);
     if !compiler.errors.is_empty() {
         return Err(compiler.errors);
@@ -44,6 +45,7 @@ pub fn compile(name: &str, spec: &PolicySpec) -> Result<Policy, Vec<PolicyError>
         rules,
         replay,
         worst_case_cost,
+        notes,
     })
 }
 

@@ -1,5 +1,6 @@
+use super::Policy;
 use crate::{
-    api::{Parameter, SignalType},
+    api::SignalType,
     cel::{Environment, Program, Quantity, Type},
 };
 
@@ -56,7 +57,7 @@ pub mod rule_slots {
 }
 
 /// The environments of a policy's expressions, growing as its declarations are compiled.
-pub(super) struct Environments {
+pub(crate) struct Environments {
     params: Type,
     variables: Vec<(String, Type)>,
     signals: Vec<(String, Type)>,
@@ -107,8 +108,9 @@ fn request_type() -> Type {
 }
 
 impl Environments {
-    pub(super) fn new(params: &[Parameter]) -> Self {
-        let fields = params.iter().map(|parameter| (parameter.name.as_str(), cel_type(parameter.value_type)));
+    /// Those of a policy that takes these parameters.
+    pub(super) fn new<'n>(params: impl IntoIterator<Item = (&'n str, SignalType)>) -> Self {
+        let fields = params.into_iter().map(|(name, declared)| (name, cel_type(declared)));
         let params = Type::object("Params", fields);
         // The order is that of the slots.
         let condition = Environment::new()
@@ -122,6 +124,19 @@ impl Environments {
         Self { params, variables: Vec::new(), signals: Vec::new(), condition, request }
     }
 
+    /// Those of a compiled policy.
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let params = policy.params().iter().map(|(name, declaration)| (name.as_str(), declaration.value_type()));
+        let mut environments = Self::new(params);
+        for (name, program) in policy.variables() {
+            environments.declare_variable(name, program.output().clone());
+        }
+        for signal in policy.signals() {
+            environments.declare_signal(&signal.name, signal.declaration.value_type());
+        }
+        environments
+    }
+
     pub(super) fn declare_variable(&mut self, name: &str, of: Type) {
         self.request = std::mem::take(&mut self.request).field("variables", name, of.clone());
         self.variables.push((name.to_owned(), of));
@@ -132,17 +147,17 @@ impl Environments {
     }
 
     /// Of match conditions: the request without variables.
-    pub(super) fn condition(&self) -> &Environment {
+    pub(crate) fn condition(&self) -> &Environment {
         &self.condition
     }
 
     /// Of variables and signals.
-    pub(super) fn request(&self) -> &Environment {
+    pub(crate) fn request(&self) -> &Environment {
         &self.request
     }
 
     /// Of `when`.
-    pub(super) fn rule(&self) -> Environment {
+    pub(crate) fn rule(&self) -> Environment {
         let signals = Type::object("Signals", self.signals.iter().map(|(name, of)| (name.as_str(), of.clone())));
         Environment::new().variable("signals", signals).variable("params", self.params.clone())
     }

@@ -284,3 +284,30 @@ fn resources_match_as_in_webhook_configurations() {
         assert!(ResourcePattern::parse(wrong).is_err(), "{wrong}");
     }
 }
+
+#[test]
+fn rules_that_never_decide_are_told_of() {
+    const RULE: &str =
+        "- {name: ticketed, when: 'signals.ticket.startsWith(params.prefix)', outcome: Allow, reason: Ticketed}";
+    let notes = |rules: &[(&str, &str)]| {
+        let rule =
+            |(name, when): &(&str, &str)| format!("- {{name: {name}, when: {when:?}, outcome: Deny, reason: R}}\n");
+        let rules: String = rules.iter().map(rule).collect();
+        compile("change-ticket.v1", &spec(&BASE.replace(RULE, &rules))).unwrap().warnings()
+    };
+    let never_decides = |rule: &str, index: usize, by: &str| {
+        format!("spec.rules[{index}].when: rule `{rule}` never decides: rule `{by}` before it matches whenever it does")
+    };
+    let (empty, web, both) =
+        ("signals.ticket == ''", "signals.target == 'web'", "signals.target=='web' && (signals.ticket == '')");
+    let nothing: Vec<String> = Vec::new();
+    assert_eq!(notes(&[("a", both), ("b", empty), ("c", web)]), nothing);
+    assert_eq!(notes(&[("a", empty), ("b", web), ("c", both)]), [never_decides("c", 2, "a")]);
+    assert_eq!(notes(&[("a", web), ("b", "signals.target  == 'web' // again")]), [never_decides("b", 1, "a")]);
+    assert_eq!(notes(&[("a", "signals.target == 'web' || signals.ticket == ''"), ("b", web)]), nothing);
+    assert_eq!(
+        notes(&[("a", "1 > 2 && 'x' in ['x']"), ("b", web)]),
+        ["spec.rules[0].when: rule `a` never matches: its condition is always false"]
+    );
+    assert_eq!(notes(&[("a", "1 < 2"), ("b", web)]), [never_decides("b", 1, "a")]);
+}

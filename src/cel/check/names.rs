@@ -7,7 +7,7 @@ use super::{
         syntax::ast::{Kind, NodeId},
         types::Type,
     },
-    Checker, Meaning,
+    Checker, Meaning, Suggestion,
 };
 
 /// The most parts of a name that means something: `google.protobuf.Timestamp`.
@@ -47,30 +47,47 @@ impl Checker<'_> {
             self.set_meaning(id, Meaning::TypeName(name));
             return Type::type_of(of);
         }
-        self.report(id, CompileErrorKind::UndeclaredVariable(name.to_owned()));
+        let kind = match name {
+            "authorizer" => CompileErrorKind::NoAuthorizer(name.to_owned()),
+            _ => {
+                let suggestion = Suggestion::among(name, self.names());
+                CompileErrorKind::UndeclaredVariable { name: name.to_owned(), suggestion }
+            }
+        };
+        self.report(id, kind);
         Type::Dyn
     }
 
+    /// Every name that means a value here.
+    fn names(&self) -> impl Iterator<Item = &str> {
+        let locals = self.scopes.iter().flat_map(|scope| [Some(&scope.first), scope.second.as_ref()]).flatten();
+        locals.map(|(name, _)| name.as_ref()).chain(self.env.names())
+    }
+
     /// The group that `operand` names with its field; the field is `Err` where the group has no such field.
-    pub(super) fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), (String, String)>> {
+    pub(super) fn group_field(&self, operand: NodeId, field: &str) -> Option<Result<(Slot, Type), CompileErrorKind>> {
         let Kind::Ident { name, absolute } = self.ast.kind(operand) else { return None };
         if !absolute && self.local(name).is_some() {
             return None;
         }
         match self.env.root(name)? {
             Root::Variable(..) => None,
-            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| (name.to_string(), field.to_owned()))),
+            Root::Group(fields) => Some(fields.get(field).cloned().ok_or_else(|| CompileErrorKind::UndefinedField {
+                object: name.to_string(),
+                field: field.to_owned(),
+                suggestion: Suggestion::among(field, fields.keys().map(AsRef::as_ref)),
+            })),
         }
     }
 
-    pub(super) fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), (String, String)>) -> Type {
+    pub(super) fn use_group_field(&mut self, id: NodeId, field: Result<(Slot, Type), CompileErrorKind>) -> Type {
         match field {
             Ok((slot, of)) => {
                 self.set_meaning(id, Meaning::Field(slot));
                 of
             }
-            Err((object, field)) => {
-                self.report(id, CompileErrorKind::UndefinedField { object, field });
+            Err(kind) => {
+                self.report(id, kind);
                 Type::Dyn
             }
         }
@@ -78,18 +95,19 @@ impl Checker<'_> {
 
     /// The type that a chain of names such as `google.protobuf.Timestamp` names.
     pub(super) fn type_name(&self, id: NodeId) -> Option<(&'static str, Type)> {
-        let name = self.qualified_name(id)?;
+        let name = self.qualified_name(id, false)?;
         if name.contains('.') { named_type(&name) } else { None }
     }
 
-    /// A chain of a few names with dots between them, unless it starts with a macro's variable.
-    pub(super) fn qualified_name(&self, id: NodeId) -> Option<String> {
+    /// A chain of a few names with dots between them, unless it starts with a macro's variable. Those hide types, and
+    /// not functions: for cel-go `optional.of` is one whatever `optional` is.
+    pub(super) fn qualified_name(&self, id: NodeId, of_function: bool) -> Option<String> {
         let mut parts = Vec::new();
         let mut next = id;
         loop {
             match self.ast.kind(next) {
                 Kind::Ident { name, absolute } => {
-                    if !absolute && self.local(name).is_some() {
+                    if !of_function && !absolute && self.local(name).is_some() {
                         return None;
                     }
                     parts.push(name.as_ref());
@@ -131,8 +149,9 @@ impl Checker<'_> {
             Type::Object(object) => match object.field(field) {
                 Some(of) => of.clone(),
                 None => {
+                    let suggestion = Suggestion::among(field, object.fields().map(|(name, _)| name));
                     let (object, field) = (object.name().to_owned(), field.to_owned());
-                    self.report(id, CompileErrorKind::UndefinedField { object, field });
+                    self.report(id, CompileErrorKind::UndefinedField { object, field, suggestion });
                     Type::Dyn
                 }
             },
@@ -167,6 +186,8 @@ fn named_type(name: &str) -> Option<(&'static str, Type)> {
         "optional_type" => ("optional_type", Type::optional(Type::Dyn)),
         "google.protobuf.Timestamp" => ("google.protobuf.Timestamp", Type::Timestamp),
         "google.protobuf.Duration" => ("google.protobuf.Duration", Type::Duration),
+        "net.IP" => ("net.IP", Type::Opaque("net.IP")),
+        "net.CIDR" => ("net.CIDR", Type::Opaque("net.CIDR")),
         _ => return None,
     })
 }

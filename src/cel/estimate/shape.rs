@@ -15,6 +15,9 @@ pub(super) enum Shape {
     Unknown(Sizes),
 }
 
+/// The largest value of a library: the bytes of an IPv6 address.
+pub(super) const OPAQUE: u64 = 16;
+
 /// The most nodes of a shape; a larger one becomes unknown, with the sizes that it has.
 const MAX_NODES: usize = 64;
 
@@ -52,7 +55,8 @@ impl Shape {
             }
             Type::Optional(value) => Self::of_type(value, sizes),
             Type::Null | Type::Bool | Type::Int | Type::Uint | Type::Double => Self::Scalar,
-            Type::Timestamp | Type::Duration | Type::Opaque(_) | Type::Type(_) => Self::Scalar,
+            Type::Timestamp | Type::Duration | Type::Type(_) => Self::Scalar,
+            Type::Opaque(_) => Self::Text(OPAQUE),
         }
     }
 

@@ -12,6 +12,16 @@ pub(super) fn declare(into: &mut Declarations) {
     for of in sized {
         function.global([of.clone()], Type::Int, Cost::Unit, size).method([of], Type::Int, Cost::Unit, size);
     }
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("size")
+        .about("The characters of a string, the bytes of bytes, the elements of a list or the entries of a map.")
+        .example("size('naïve')", "5")
+        .example("[1, 2].size()", "2")
+        .example("{'a': 1}.size()", "1")
+        .example("size(b'naïve')", "6");
 }
 
 fn size<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {

@@ -32,6 +32,41 @@ pub(super) fn declare(into: &mut Declarations) {
     convert(into, "string", Type::String, to_string, &from);
     convert(into, "timestamp", Type::Timestamp, to_timestamp, &units(&[Type::Timestamp, Type::Int, Type::String]));
     convert(into, "uint", Type::Uint, to_uint, &units(&[Type::Uint, Type::Double, Type::Int, Type::String]));
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("type").about("The type of a value.").example("type(1)", "int").example("type([1]) == list", "true");
+    into.function("dyn")
+        .about("The same value, whose type the checker no longer knows.")
+        .example("dyn(1) == 'a'", "false");
+    into.function("bool")
+        .about("A boolean of a word such as `true`, `t` or `1`.")
+        .example("bool('true')", "true")
+        .example("bool('0')", "false");
+    into.function("bytes").about("The UTF-8 of a string.").example("bytes('é')", "b'\\xc3\\xa9'");
+    into.function("double")
+        .about("A floating-point number.")
+        .example("double('1.5')", "1.5")
+        .example("double(2)", "2.0");
+    into.function("duration")
+        .about("A span of time, as hours, minutes, seconds and parts of them.")
+        .example("duration('1h30m')", "duration('5400s')");
+    into.function("int")
+        .about("An integer; a double is cut towards zero, a timestamp is its seconds since 1970.")
+        .example("int('42')", "42")
+        .example("int(-1.9)", "-1")
+        .example("int(timestamp('1970-01-01T00:01:00Z'))", "60");
+    into.function("string")
+        .about("The text of a value.")
+        .example("string(1.5)", "'1.5'")
+        .example("string(true)", "'true'")
+        .example("string(duration('90s'))", "'90s'");
+    into.function("timestamp")
+        .about("A point in time, of RFC 3339 or of seconds since 1970.")
+        .example("timestamp('2026-01-01T01:00:00+01:00')", "timestamp('2026-01-01T00:00:00Z')")
+        .example("timestamp(0)", "timestamp('1970-01-01T00:00:00Z')");
+    into.function("uint").about("An unsigned integer.").example("uint('7')", "7u").example("uint(3.9)", "3u");
 }
 
 fn convert(into: &mut Declarations, name: &'static str, result: Type, apply: super::Apply, from: &[(Type, Cost)]) {

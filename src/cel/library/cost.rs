@@ -35,6 +35,16 @@ pub(in crate::cel) enum Cost {
     SelfCompare(usize),
     /// As [`Cost::Match`], by the size that Kubernetes gives to the pattern of a named format.
     Validate,
+    /// Every element of one list compared with every element of the other, so many times.
+    CrossCompare(u64),
+    /// The bytes of a network's prefix compared with an address, or `masked` with another network; `parsed` where the
+    /// other one is a text.
+    Within {
+        /// Compares networks.
+        masked: bool,
+        /// Parses a text first.
+        parsed: bool,
+    },
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
@@ -110,6 +120,11 @@ impl Cost {
                 let factor = if is_text { 2.0 + TRAVERSAL } else { 2.0 };
                 whole(elements.saturating_mul(elements), factor).saturating_add(NEW_LIST)
             }
+            Self::CrossCompare(times) => cross_cost(size(fuel, 0)?, size(fuel, 1)?, times),
+            Self::Within { masked, parsed } => {
+                let other = if parsed { size(fuel, 1)? } else { 0 };
+                within_cost(size(fuel, 0)?, other, masked)
+            }
         })
     }
 }
@@ -122,6 +137,17 @@ fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErr
 /// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
 pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
     part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
+}
+
+/// The cost of comparing the elements of two lists `times` times; cel-go adds the call.
+pub(in crate::cel) fn cross_cost(left: u64, right: u64, times: u64) -> u64 {
+    left.saturating_mul(right).saturating_mul(times).saturating_add(1)
+}
+
+/// The cost of finding an address or a network in a network: `parsed` is the length of the text that is read first.
+pub(in crate::cel) fn within_cost(network: u64, parsed: u64, masked: bool) -> u64 {
+    let mask = if masked { part(network, TRAVERSAL).saturating_add(1) } else { 0 };
+    part(network.saturating_mul(2), TRAVERSAL).saturating_add(mask).saturating_add(part(parsed, TRAVERSAL))
 }
 
 /// The cost of equality and of order: a tenth of the smaller side, however deep it is.

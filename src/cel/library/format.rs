@@ -210,8 +210,8 @@ impl Foreign for NamedFormat {
         format!("{}()", name.unwrap_or_default())
     }
 
-    fn equals(&self, other: &Opaque) -> Option<bool> {
-        other.get().map(|other: &Self| self == other)
+    fn equals(&self, other: &Opaque) -> bool {
+        other.get() == Some(self)
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
         error::EvaluationErrorKind,
         fuel::Fuel,
         types::Type,
-        value::{Duration, List, Value, compare, equal},
+        value::{Duration, List, Value, compare, same},
     },
     Apply, Cost, Declarations, Size, no_such_overload,
 };
@@ -50,6 +50,46 @@ pub(super) fn declare(into: &mut Declarations) {
         let by = into.function("@sortByAssociatedKeys").singleton();
         by.method([list.clone(), sorted], list.clone(), Cost::SelfCompare(1), sort_by).sized(Size::Target);
     }
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("slice")
+        .about("The elements of a list from a position up to before another.")
+        .example("[1, 2, 3, 4].slice(1, 3)", "[2, 3]");
+    into.function("flatten")
+        .about("The elements of the lists in a list, one level deep or as many as given.")
+        .example("[[1], [2, 3]].flatten()", "[1, 2, 3]")
+        .example("[[[1], [2]], [[3]]].flatten(2)", "[1, 2, 3]");
+    into.function("lists.range")
+        .about("The integers from 0 up to before a number.")
+        .example("lists.range(3)", "[0, 1, 2]");
+    into.function("reverse").about("A list from its end to its start.").example("[1, 2, 3].reverse()", "[3, 2, 1]");
+    into.function("distinct")
+        .about("A list without the elements that are equal to an earlier one.")
+        .example("[1, 2, 1].distinct()", "[1, 2]");
+    into.function("sort").about("A list of one ordered type in its order.").example("[3, 1, 2].sort()", "[1, 2, 3]");
+    into.function("@sortByAssociatedKeys")
+        .about("What the macro `sortBy` calls; no expression can name it.")
+        .example("['bb', 'a'].sortBy(s, s.size())", "['a', 'bb']");
+    into.function("isSorted")
+        .about("Whether the elements of a list are in order.")
+        .example("[1, 2, 2].isSorted()", "true")
+        .example("['b', 'a'].isSorted()", "false");
+    into.function("max")
+        .about("The largest element of a list; an error where it is empty.")
+        .example("[1, 3, 2].max()", "3");
+    into.function("min")
+        .about("The smallest element of a list; an error where it is empty.")
+        .example("['b', 'a'].min()", "'a'");
+    into.function("sum")
+        .about("The sum of a list of numbers or durations; zero where it is empty.")
+        .example("[1, 2, 3].sum()", "6")
+        .example("[duration('1m'), duration('30s')].sum()", "duration('90s')");
+    into.function("includes")
+        .about("Whether a value is an element of a list; for what is no list, whether the two are equal.")
+        .example("[1, 2].includes(2)", "true")
+        .example("[1, 2].includes(3)", "false");
 }
 
 fn kubernetes(into: &mut Declarations, a: &Type, list: &Type) {
@@ -181,7 +221,7 @@ fn position<'a>(fuel: &mut Fuel, arguments: &[Value<'a>], name: &'static str, la
         let index = if last { list.len() - 1 - step } else { step };
         fuel.toil(1)?;
         if let Some(item) = list.peek(index)
-            && equal(fuel, &item, wanted)?
+            && same(fuel, &item, wanted)?
         {
             return i64::try_from(index).map(Value::Int).map_err(|_| EvaluationErrorKind::Overflow("int"));
         }
@@ -199,10 +239,10 @@ fn last_index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn includes<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [target, wanted] = arguments else { return Err(no_such_overload("includes", arguments)) };
-    let Value::List(list) = target else { return Ok(Value::Bool(equal(fuel, target, wanted)?)) };
+    let Value::List(list) = target else { return Ok(Value::Bool(same(fuel, target, wanted)?)) };
     for item in list.iter() {
         fuel.toil(1)?;
-        if equal(fuel, &item, wanted)? {
+        if same(fuel, &item, wanted)? {
             return Ok(Value::Bool(true));
         }
     }
@@ -276,7 +316,7 @@ fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         fuel.toil(1)?;
         for known in &unique {
             fuel.toil(1)?;
-            if equal(fuel, &item, known)? {
+            if same(fuel, &item, known)? {
                 continue 'items;
             }
         }

@@ -48,6 +48,41 @@ pub(super) fn declare(into: &mut Declarations) {
         Cost::Unit,
         lowered,
     );
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("_?_:_")
+        .about("`c ? a : b` is `a` where `c` is true and `b` where it is false; only one of them is evaluated.")
+        .example("1 < 2 ? 'yes' : 'no'", "'yes'");
+    into.function("_==_").about("Equality. Numbers are equal by value whatever their types; lists and maps element by element; NaN equals nothing.").example("dyn(1) == 1.0", "true").example("[1, 2] == [1, 2]", "true").example("dyn('1') == 1", "false");
+    into.function("_!=_").about("The opposite of `==`.").example("'a' != 'b'", "true");
+    into.function("!_").about("The opposite of a boolean.").example("!true", "false");
+    into.function("_[_]").about("The element of a list at a position from 0, or the value of a map under a key; an error where there is none.").example("['a', 'b'][1]", "'b'").example("{'k': 1}['k']", "1");
+    into.function("_[?_]")
+        .about("As `[…]`, but an optional: absent where there is no such element.")
+        .example("[1][?3]", "optional.none()")
+        .example("{'k': 1}[?'k']", "optional.of(1)");
+    into.function("@in")
+        .about("Whether a list has the element, or a map the key.")
+        .example("2 in [1, 2]", "true")
+        .example("'x' in {'k': 1}", "false");
+    into.function("_+_").about("Sum of numbers and times; concatenation of strings, bytes and lists. An integer that overflows is an error.").example("1 + 2", "3").example("'a' + 'b'", "'ab'").example("[1] + [2]", "[1, 2]").example("timestamp('2026-01-01T00:00:00Z') + duration('1h')", "timestamp('2026-01-01T01:00:00Z')");
+    into.function("_-_")
+        .about("Difference of numbers and times.")
+        .example("5 - 7", "-2")
+        .example("timestamp('2026-01-02T00:00:00Z') - timestamp('2026-01-01T00:00:00Z')", "duration('24h')");
+    into.function("_*_").about("Product.").example("6 * 7", "42");
+    into.function("_/_")
+        .about("Quotient; of integers towards zero, and an error for a divisor of zero.")
+        .example("-7 / 2", "-3")
+        .example("7.0 / 2.0", "3.5");
+    into.function("_%_").about("Remainder of integers, with the sign of the dividend.").example("-7 % 2", "-1");
+    into.function("-_").about("The negative of a number.").example("-(1 - 2)", "1");
+    into.function("_<_").about("Order of numbers by value whatever their types, of strings and bytes by their bytes, of times, and of booleans.").example("1 < 1.5", "true").example("'a' < 'b'", "true");
+    into.function("_<=_").about("As `<`, or equal.").example("2 <= 2u", "true");
+    into.function("_>_").about("The opposite order.").example("duration('2h') > duration('90m')", "true");
+    into.function("_>=_").about("As `>`, or equal.").example("'b' >= 'a'", "true");
 }
 
 fn arithmetic(into: &mut Declarations) {

@@ -29,6 +29,39 @@ pub(super) fn declare(into: &mut Declarations) {
     into.function("first").sized(Size::Element).method([list.clone()], optional, Cost::Unit, first);
     into.function("optional.unwrap").sized(Size::Target).global([optionals.clone()], list.clone(), Cost::Unit, unwrap);
     into.function("unwrapOpt").sized(Size::Target).method([optionals], list, Cost::Unit, unwrap);
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("optional.of").about("An optional that has the value.").example("optional.of(1).hasValue()", "true");
+    into.function("optional.ofNonZeroValue")
+        .about("An optional that has the value, unless it is empty, zero, false or null.")
+        .example("optional.ofNonZeroValue('')", "optional.none()")
+        .example("optional.ofNonZeroValue(2)", "optional.of(2)");
+    into.function("optional.none").about("An optional without a value.").example("optional.none().orValue(3)", "3");
+    into.function("value")
+        .about("The value of an optional; an error where there is none.")
+        .example("optional.of('a').value()", "'a'");
+    into.function("hasValue").about("Whether an optional has a value.").example("{'k': 1}.?x.hasValue()", "false");
+    into.function("or")
+        .about("The optional itself where it has a value, else the other.")
+        .example("optional.none().or(optional.of(2))", "optional.of(2)");
+    into.function("orValue")
+        .about("The value of an optional, or another where there is none.")
+        .example("{'k': 1}.?x.orValue(5)", "5");
+    into.function("last")
+        .about("The last element of a list, as an optional.")
+        .example("[1, 2].last()", "optional.of(2)")
+        .example("[].last()", "optional.none()");
+    into.function("first")
+        .about("The first element of a list, as an optional.")
+        .example("[1, 2].first()", "optional.of(1)");
+    into.function("optional.unwrap")
+        .about("The values of those optionals of a list that have one.")
+        .example("optional.unwrap([optional.of(1), optional.none()])", "[1]");
+    into.function("unwrapOpt")
+        .about("As `optional.unwrap`.")
+        .example("[optional.none(), optional.of('a')].unwrapOpt()", "['a']");
 }
 
 /// Stands in the table for `or` and `orValue`, which evaluate their argument only where it is needed.

@@ -151,9 +151,12 @@ impl Foreign for Quantity {
         format!("quantity(\"{}\")", self.canonical())
     }
 
-    fn equals(&self, other: &Opaque) -> Option<bool> {
-        let other = other.get::<Self>().filter(|other| !other.computed)?;
-        Some(self.amount.compare(&other.amount) == Ordering::Equal)
+    fn equals(&self, other: &Opaque) -> bool {
+        other.get::<Self>().is_some_and(|other| self.amount.compare(&other.amount) == Ordering::Equal)
+    }
+
+    fn takes(&self, other: &Opaque) -> bool {
+        other.get::<Self>().is_some_and(|other| !other.computed)
     }
 
     fn bytes(&self) -> usize {

@@ -40,6 +40,22 @@ pub(super) fn declare(into: &mut Declarations) {
         .undecided(Cost::Match)
         .method([String, String], Type::list(String), Cost::Match, find_all)
         .method([String, String, Int], Type::list(String), Cost::Match, find_all);
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("matches")
+        .about("Whether a pattern of RE2 is found anywhere in a string: anchor it with `^` and `$`.")
+        .example("'web-1'.matches('^[a-z]+-[0-9]+$')", "true")
+        .example("matches('abc', 'b')", "true");
+    into.function("find")
+        .about("The first part of a string that a pattern fits; the empty string where there is none.")
+        .example("'a 123 b'.find('[0-9]+')", "'123'")
+        .example("'abc'.find('[0-9]+')", "''");
+    into.function("findAll")
+        .about("Every part of a string that a pattern fits, or as many as given.")
+        .example("'1 22 333'.findAll('[0-9]+')", "['1', '22', '333']")
+        .example("'1 22 333'.findAll('[0-9]+', 2)", "['1', '22']");
 }
 
 /// Patterns of no more states are matched in one pass over the text.

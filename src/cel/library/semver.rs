@@ -184,8 +184,8 @@ impl Foreign for Version {
         format!("semver(\"{self}\")")
     }
 
-    fn equals(&self, other: &Opaque) -> Option<bool> {
-        Some(self.order(other.get::<Self>()?) == Ordering::Equal)
+    fn equals(&self, other: &Opaque) -> bool {
+        other.get::<Self>().is_some_and(|other| self.order(other) == Ordering::Equal)
     }
 
     fn bytes(&self) -> usize {

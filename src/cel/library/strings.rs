@@ -57,6 +57,38 @@ pub(super) fn declare(into: &mut Declarations) {
         .method([list.clone()], String, Cost::Join, join)
         .method([list, String], String, Cost::Join, join);
     into.function("strings.quote").global([String], String, scan, quote);
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("indexOf").about("Where a part of a string, or an element of a list, is first, from 0; -1 where it is not. A string takes a position to start at.").example("'hello'.indexOf('l')", "2").example("'hello'.indexOf('l', 3)", "3").example("['a', 'b'].indexOf('b')", "1").example("'hello'.indexOf('z')", "-1");
+    into.function("lastIndexOf").about("Where a part of a string, or an element of a list, is last, from 0; -1 where it is not. A string takes the last position to look at.").example("'hello'.lastIndexOf('l')", "3").example("[1, 2, 1].lastIndexOf(1)", "2");
+    into.function("lowerAscii")
+        .about("A string with its ASCII letters in lower case; others stay.")
+        .example("'TacoCÆt'.lowerAscii()", "'tacocÆt'");
+    into.function("upperAscii")
+        .about("A string with its ASCII letters in upper case; others stay.")
+        .example("'tacocæt'.upperAscii()", "'TACOCæT'");
+    into.function("trim").about("A string without white space at both ends.").example("'  a b\\n'.trim()", "'a b'");
+    into.function("substring")
+        .about("The part of a string from a position, and up to before another.")
+        .example("'tacocat'.substring(4)", "'cat'")
+        .example("'tacocat'.substring(0, 4)", "'taco'");
+    into.function("replace")
+        .about("A string with a part of it replaced, everywhere or the given number of times.")
+        .example("'hello hello'.replace('he', 'we')", "'wello wello'")
+        .example("'hello hello'.replace('he', 'we', 1)", "'wello hello'");
+    into.function("split")
+        .about("The parts of a string between separators, in at most the given number of parts.")
+        .example("'a,b,c'.split(',')", "['a', 'b', 'c']")
+        .example("'a,b,c'.split(',', 2)", "['a', 'b,c']");
+    into.function("join")
+        .about("The strings of a list one after the other, with a separator between them.")
+        .example("['a', 'b'].join()", "'ab'")
+        .example("['a', 'b'].join('/')", "'a/b'");
+    into.function("strings.quote")
+        .about("A string in double quotes, its control characters, quotes and backslashes escaped.")
+        .example("strings.quote('a\"b')", "'\"a\\\\\"b\"'");
 }
 
 /// The offset in bytes of character `index`, where the text has that many; its end counts.

@@ -10,6 +10,19 @@ pub(super) fn declare(into: &mut Declarations) {
     into.function("contains").unguarded().method(both.clone(), Type::Bool, Cost::Contains, contains);
     into.function("endsWith").unguarded().method(both.clone(), Type::Bool, Cost::Scan(1), ends_with);
     into.function("startsWith").unguarded().method(both, Type::Bool, Cost::Scan(1), starts_with);
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("contains")
+        .about("Whether a string has another inside.")
+        .example("'registry.example.com'.contains('example')", "true");
+    into.function("endsWith")
+        .about("Whether a string ends with another.")
+        .example("'image:latest'.endsWith(':latest')", "true");
+    into.function("startsWith")
+        .about("Whether a string starts with another.")
+        .example("'docker.io/nginx'.startsWith('docker.io/')", "true");
 }
 
 fn contains<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {

@@ -32,6 +32,42 @@ pub(super) fn declare(into: &mut Declarations) {
     for (name, apply) in of_both {
         accessor(into, name, apply, true);
     }
+    describe(into);
+}
+
+fn describe(into: &mut Declarations) {
+    into.function("getFullYear").about("The year.").example("timestamp('2026-11-28T09:30:15Z').getFullYear()", "2026");
+    into.function("getMonth")
+        .about("The month from 0 for January.")
+        .example("timestamp('2026-11-28T09:30:15Z').getMonth()", "10");
+    into.function("getDayOfYear")
+        .about("The day of the year from 0.")
+        .example("timestamp('2026-02-01T00:00:00Z').getDayOfYear()", "31");
+    into.function("getDayOfMonth")
+        .about("The day of the month from 0.")
+        .example("timestamp('2026-11-28T09:30:15Z').getDayOfMonth()", "27");
+    into.function("getDate")
+        .about("The day of the month from 1.")
+        .example("timestamp('2026-11-28T09:30:15Z').getDate()", "28");
+    into.function("getDayOfWeek")
+        .about("The day of the week from 0 for Sunday.")
+        .example("timestamp('2026-11-28T09:30:15Z').getDayOfWeek()", "6");
+    into.function("getHours")
+        .about("The hour of a timestamp, or the whole hours of a duration. A zone is `UTC` or an offset.")
+        .example("timestamp('2026-11-28T09:30:15Z').getHours('+02:00')", "11")
+        .example("duration('90m').getHours()", "1");
+    into.function("getMinutes")
+        .about("The minute of a timestamp, or the whole minutes of a duration.")
+        .example("timestamp('2026-11-28T09:30:15Z').getMinutes()", "30")
+        .example("duration('90m').getMinutes()", "90");
+    into.function("getSeconds")
+        .about("The second of a timestamp, or the whole seconds of a duration.")
+        .example("timestamp('2026-11-28T09:30:15Z').getSeconds()", "15")
+        .example("duration('90s').getSeconds()", "90");
+    into.function("getMilliseconds")
+        .about("The millisecond within the second of a timestamp, or the whole milliseconds of a duration.")
+        .example("timestamp('2026-11-28T09:30:15.25Z').getMilliseconds()", "250")
+        .example("duration('1.5s').getMilliseconds()", "1500");
 }
 
 fn accessor(into: &mut Declarations, name: &'static str, apply: Apply, of_duration: bool) {

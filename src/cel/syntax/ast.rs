@@ -16,6 +16,8 @@ pub(in crate::cel) struct Node {
     pub(in crate::cel) kind: Kind,
     /// Where it is reported, in bytes from the start of the source.
     pub(in crate::cel) offset: u32,
+    /// Where it starts and ends, without parentheses around it; empty for a node that stands for no text of its own.
+    pub(in crate::cel) span: (u32, u32),
 }
 
 /// What a node says.
@@ -122,7 +124,7 @@ pub(in crate::cel) struct Ast {
 }
 
 /// Stands in for a node that is not there, so that looking one up is total.
-static MISSING: Node = Node { kind: Kind::Null, offset: 0 };
+static MISSING: Node = Node { kind: Kind::Null, offset: 0, span: (0, 0) };
 
 impl Ast {
     pub(super) fn push(&mut self, node: Node) -> NodeId {
@@ -142,6 +144,18 @@ impl Ast {
 
     pub(in crate::cel) fn offset(&self, id: NodeId) -> u32 {
         self.node(id).offset
+    }
+
+    pub(in crate::cel) fn span(&self, id: NodeId) -> std::ops::Range<usize> {
+        let (from, to) = self.node(id).span;
+        from as usize..to as usize
+    }
+
+    /// Says where a node starts and ends, unless that is known: a parenthesis around it does not belong to it.
+    pub(super) fn close(&mut self, id: NodeId, from: u32, to: u32) {
+        if let Some(node) = self.nodes.get_mut(id.index()).filter(|node| node.span == (0, 0)) {
+            node.span = (from, to);
+        }
     }
 
     pub(in crate::cel) fn len(&self) -> usize {

@@ -8,6 +8,15 @@ pub(super) struct Token<'s> {
     pub(super) offset: u32,
 }
 
+impl Token<'_> {
+    /// Where it ends.
+    pub(super) fn end(&self) -> u32 {
+        // A quoted name starts after one backtick and ends before another.
+        let quotes = u32::from(self.kind == TokenKind::QuotedIdent);
+        self.offset.saturating_add(u32::try_from(self.text.len()).unwrap_or(u32::MAX)).saturating_add(quotes)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TokenKind {
     Ident,
@@ -47,6 +56,22 @@ pub(super) enum TokenKind {
     Slash,
     Percent,
     End,
+}
+
+/// A text with one space between its tokens: two spellings of the same expression are the same, but for parentheses.
+pub(in crate::cel) fn normal(source: &str) -> String {
+    let mut lexer = Lexer::new(source);
+    let mut out = String::with_capacity(source.len());
+    while let Ok(token) = lexer.next() {
+        if token.kind == TokenKind::End {
+            break;
+        }
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(token.text);
+    }
+    out
 }
 
 /// Splits a source into tokens, one at a time.

@@ -46,9 +46,98 @@ const RECEIVERS: &[(&str, usize, Form, MacroKind)] = &[
     ("optFlatMap", 2, Form::Body, MacroKind::OptFlatMap),
 ];
 
+/// The names of the macros that are called on something, or else alone.
+pub(in crate::cel) fn names(member: bool) -> impl Iterator<Item = &'static str> {
+    let receivers = RECEIVERS.iter().map(|(name, ..)| *name).filter(move |_| member);
+    receivers.chain(["has"].into_iter().filter(move |_| !member))
+}
+
 fn fault(parser: &Parser<'_>, node: NodeId, message: &str) -> Fault {
     (parser.ast.offset(node), CompileErrorKind::Macro(message.to_owned()))
 }
+
+/// The macros for the reference: form, what it does, an example, and what that is equal to.
+pub(in crate::cel) const DOCUMENTED: &[(&str, &str, &str, &str)] = &[
+    ("has(e.f)", "Whether a field is there; its value is not evaluated.", "has({'a': 1}.a)", "true"),
+    (
+        "e.all(x, p)",
+        "Whether the predicate holds for every element of a list, or every key of a map.",
+        "[1, 2].all(x, x > 0)",
+        "true",
+    ),
+    ("e.exists(x, p)", "Whether it holds for at least one.", "[1, 2].exists(x, x > 1)", "true"),
+    ("e.exists_one(x, p)", "Whether it holds for exactly one.", "[1, 2].exists_one(x, x > 0)", "false"),
+    ("e.filter(x, p)", "The elements, or keys, for which it holds.", "[1, 2, 3].filter(x, x != 2)", "[1, 3]"),
+    ("e.map(x, t)", "A list of what each element, or key, becomes.", "[1, 2].map(x, x * 2)", "[2, 4]"),
+    ("e.map(x, p, t)", "The same of those for which the predicate holds.", "[1, 2].map(x, x > 1, x * 2)", "[4]"),
+    (
+        "e.all(i, x, p)",
+        "As `all`, with the position and the element of a list, or the key and the value of a map.",
+        "{'a': 1}.all(k, v, k == 'a' && v == 1)",
+        "true",
+    ),
+    ("e.exists(i, x, p)", "As `exists`, with two variables.", "[5, 6].exists(i, x, i == 1 && x == 6)", "true"),
+    (
+        "e.existsOne(i, x, p)",
+        "As `exists_one`, with two variables; `exists_one` is taken too.",
+        "[5, 6].existsOne(i, x, x > 4)",
+        "false",
+    ),
+    (
+        "e.transformList(i, x, t)",
+        "As `map`, with two variables.",
+        "{'a': 1}.transformList(k, v, k + string(v))",
+        "['a1']",
+    ),
+    (
+        "e.transformList(i, x, p, t)",
+        "The same of those for which the predicate holds.",
+        "[5, 6].transformList(i, x, i > 0, x)",
+        "[6]",
+    ),
+    (
+        "e.transformMap(i, x, t)",
+        "A map with the same keys, or the positions, and what each value becomes.",
+        "{'a': 1}.transformMap(k, v, v + 1)",
+        "{'a': 2}",
+    ),
+    (
+        "e.transformMap(i, x, p, t)",
+        "The same of those for which the predicate holds.",
+        "{'a': 1, 'b': 2}.transformMap(k, v, v > 1, v)",
+        "{'b': 2}",
+    ),
+    (
+        "e.transformMapEntry(i, x, m)",
+        "The entries of all the maps that the elements become.",
+        "['a'].transformMapEntry(i, x, {x: i})",
+        "{'a': 0}",
+    ),
+    (
+        "e.transformMapEntry(i, x, p, m)",
+        "The same of those for which the predicate holds.",
+        "['a', 'b'].transformMapEntry(i, x, i > 0, {x: i})",
+        "{'b': 1}",
+    ),
+    (
+        "e.sortBy(x, k)",
+        "A list in the order of a key of each element.",
+        "['bb', 'a'].sortBy(s, size(s))",
+        "['a', 'bb']",
+    ),
+    (
+        "e.optMap(x, t)",
+        "What the value of an optional becomes, as an optional; absent stays absent.",
+        "optional.of(1).optMap(x, x + 1)",
+        "optional.of(2)",
+    ),
+    (
+        "e.optFlatMap(x, o)",
+        "The same where it becomes an optional itself.",
+        "optional.of({'a': 1}).optFlatMap(m, m.?b)",
+        "optional.none()",
+    ),
+];
 
 /// The macro node of `target.name(arguments)`, where `name` is a macro for that many arguments.
 pub(super) fn receiver(
@@ -130,4 +219,20 @@ fn may_sort(parser: &Parser<'_>, target: NodeId) -> bool {
             | Kind::Bytes(_)
     );
     !is_literal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_macro_is_documented() {
+        for (name, count, ..) in RECEIVERS {
+            let name = if *name == "exists_one" && *count == 3 { "existsOne" } else { name };
+            let call = format!("e.{name}(");
+            let known =
+                DOCUMENTED.iter().any(|(form, ..)| form.starts_with(&call) && form.matches(',').count() + 1 == *count);
+            assert!(known, "{name} with {count} arguments");
+        }
+    }
 }

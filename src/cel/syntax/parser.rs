@@ -23,7 +23,7 @@ pub(in crate::cel) fn parse(source: &str) -> Result<Ast, Fault> {
     }
     let mut lexer = Lexer::new(source);
     let token = lexer.next()?;
-    let mut parser = Parser { lexer, token, ast: Ast::default(), nesting: 0 };
+    let mut parser = Parser { lexer, token, ast: Ast::default(), nesting: 0, end: 0 };
     let root = parser.expression()?;
     parser.expect(TokenKind::End, "an operator or the end")?;
     parser.ast.set_root(root);
@@ -63,11 +63,14 @@ pub(super) struct Parser<'s> {
     token: Token<'s>,
     pub(super) ast: Ast,
     nesting: usize,
+    /// Where the last token that was taken ends.
+    end: u32,
 }
 
 impl<'s> Parser<'s> {
     fn advance(&mut self) -> Result<Token<'s>, Fault> {
         let next = self.lexer.next()?;
+        self.end = self.token.end();
         Ok(std::mem::replace(&mut self.token, next))
     }
 
@@ -96,7 +99,13 @@ impl<'s> Parser<'s> {
         if self.ast.len() >= MAX_NODES {
             return Err((offset, CompileErrorKind::TooLarge));
         }
-        Ok(self.ast.push(Node { kind, offset }))
+        Ok(self.ast.push(Node { kind, offset, span: (0, 0) }))
+    }
+
+    /// The node, which started at `from` and ends with the last token.
+    fn closed(&mut self, node: NodeId, from: u32) -> NodeId {
+        self.ast.close(node, from, self.end);
+        node
     }
 
     fn operator(&mut self, offset: u32, name: &str, arguments: &[NodeId]) -> Result<NodeId, Fault> {
@@ -109,6 +118,7 @@ impl<'s> Parser<'s> {
             return Err((self.token.offset, CompileErrorKind::TooDeep { limit: MAX_NESTING }));
         }
         self.nesting += 1;
+        let from = self.token.offset;
         let condition = self.binary(OR)?;
         let offset = self.token.offset;
         let result = if self.accept(TokenKind::Question)? {
@@ -120,11 +130,12 @@ impl<'s> Parser<'s> {
             condition
         };
         self.nesting -= 1;
-        Ok(result)
+        Ok(self.closed(result, from))
     }
 
     /// Operators that bind at least as tightly as `least`, all of them to the left.
     fn binary(&mut self, least: u8) -> Result<NodeId, Fault> {
+        let from = self.token.offset;
         let mut left = self.unary()?;
         while let Some((strength, name)) = infix(self.token.kind).filter(|(strength, _)| *strength >= least) {
             let offset = self.advance()?.offset;
@@ -134,6 +145,7 @@ impl<'s> Parser<'s> {
                 "_||_" => self.push(offset, Kind::Or(left, right))?,
                 _ => self.operator(offset, name, &[left, right])?,
             };
+            self.closed(left, from);
         }
         Ok(left)
     }
@@ -142,7 +154,7 @@ impl<'s> Parser<'s> {
         let (sign, name) = match self.token.kind {
             TokenKind::Not => (TokenKind::Not, "!_"),
             TokenKind::Minus => (TokenKind::Minus, "-_"),
-            _ => return self.member(false),
+            _ => return self.member(false, self.token.offset),
         };
         let offset = self.token.offset;
         let mut count = 0_usize;
@@ -151,15 +163,21 @@ impl<'s> Parser<'s> {
         }
         let number = matches!(self.token.kind, TokenKind::Int | TokenKind::Double);
         if sign == TokenKind::Minus && count == 1 && number {
-            return self.member(true);
+            return self.member(true, offset);
         }
-        let operand = self.member(false)?;
-        if count.is_multiple_of(2) { Ok(operand) } else { self.operator(offset, name, &[operand]) }
+        let operand = self.member(false, self.token.offset)?;
+        if count.is_multiple_of(2) {
+            return Ok(operand);
+        }
+        let node = self.operator(offset, name, &[operand])?;
+        Ok(self.closed(node, offset))
     }
 
-    /// A primary and what is selected, indexed and called on it; `negative` where a sign belongs to its number.
-    fn member(&mut self, negative: bool) -> Result<NodeId, Fault> {
-        let mut node = self.primary(negative)?;
+    /// A primary and what is selected, indexed and called on it; `negative` where a sign, which stands at `from`,
+    /// belongs to its number.
+    fn member(&mut self, negative: bool, from: u32) -> Result<NodeId, Fault> {
+        let primary = self.primary(negative)?;
+        let mut node = self.closed(primary, from);
         loop {
             let offset = self.token.offset;
             node = match self.token.kind {
@@ -177,6 +195,7 @@ impl<'s> Parser<'s> {
                 }
                 _ => return Ok(node),
             };
+            self.closed(node, from);
         }
     }
 

@@ -111,6 +111,12 @@ fn chains_do_not_grow_the_stack() {
     }
 }
 
+/// Asks something of a URL of 32 KB, 90,000 times.
+fn long_url(start: &str, question: &str) -> String {
+    let text = "lists.range(2000).map(x, 'aaaaaaaaaaaaaaaa').join()";
+    format!("[url('{start}' + {text})].all(u, lists.range(90000).all(x, {question}))")
+}
+
 #[test]
 fn what_multiplies_ends_by_fuel() {
     let ten = "[0,1,2,3,4,5,6,7,8,9]";
@@ -131,6 +137,9 @@ fn what_multiplies_ends_by_fuel() {
         "lists.range(10000).distinct()".to_owned(),
         chain("[dyn({'a':1})]", ".map(x,dyn({'a':x,'b':x}))", 40, ".all(x, x == x)"),
         nest(&format!("{ten}.all(x, "), "'aaaa'.matches('a' + string(x)) || true", ")", 4),
+        long_url("/", "u == u"),
+        long_url("http://", "u.getPort() == ''"),
+        "lists.range(2000).all(x, sets.contains(lists.range(2000), lists.range(2000)))".to_owned(),
         format!("lists.range(80000).all(x, {})", chain("true", " && true", 500, "")),
         chain("[object.text]", ".map(x,'%s%s%s%s%s'.format([x,x,x,x,x]))", 40, ".size()"),
         chain("[object.list]", ".map(x,[x,x,x,x])", 20, ".map(x, '%s'.format([x])).size()"),

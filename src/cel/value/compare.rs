@@ -12,21 +12,10 @@ const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 /// Whether two values are equal; values of different types are not, except numbers. NaN equals nothing.
 ///
 /// # Errors
-/// [`EvaluationErrorKind::WorkExceeded`]: deep equality is work.
+/// [`EvaluationErrorKind::WorkExceeded`]: deep equality is work. [`EvaluationErrorKind::NoSuchOverload`] where a
+/// library's value on the left meets another type, as the API server has it for the types of its libraries.
 pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
-    Ok(equality(fuel, a, b)? == Some(true))
-}
-
-/// What `a == b` is. `None` where it is an error: a value of a library's type compared with one of another.
-///
-/// # Errors
-/// As [`equal`].
-pub(in crate::cel) fn equality(
-    fuel: &mut Fuel,
-    a: &Value<'_>,
-    b: &Value<'_>,
-) -> Result<Option<bool>, EvaluationErrorKind> {
-    Ok(Some(match (a, b) {
+    Ok(match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,
         (Value::String(a), Value::String(b)) => {
@@ -39,40 +28,81 @@ pub(in crate::cel) fn equality(
             fuel.scan(a.len().min(b.len()))?;
             **a == **b
         }
-        (Value::List(a), Value::List(b)) => equal_lists(fuel, a, b)?,
-        (Value::Map(a), Value::Map(b)) => equal_maps(fuel, a, b)?,
+        (Value::List(a), Value::List(b)) => return equal_lists(fuel, a, b),
+        (Value::Map(a), Value::Map(b)) => return equal_maps(fuel, a, b),
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
-        (Value::Opaque(a), Value::Opaque(b)) => {
-            fuel.scan(a.bytes().min(b.bytes()))?;
-            return Ok(a.equals(b));
-        }
         (Value::Opaque(_), Value::Null) => false,
-        (Value::Opaque(_), _) => return Ok(None),
+        (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() && a.takes(b) => {
+            fuel.scan(a.bytes().min(b.bytes()))?;
+            a == b
+        }
+        (Value::Opaque(_), _) => {
+            let arguments = format!("{}, {}", a.type_name(), b.type_name());
+            return Err(EvaluationErrorKind::NoSuchOverload { function: "_==_", arguments });
+        }
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::Optional(None), Value::Optional(None)) => true,
         // cel-go asks the value inside at once, past the rule that nothing but null equals null.
-        (Value::Optional(Some(a)), Value::Optional(Some(b))) => {
-            let asks = matches!((a.value(), b.value()), (Value::Opaque(_), Value::Null));
-            return if asks { Ok(None) } else { equality(fuel, a.value(), b.value()) };
-        }
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => match (a.value(), b.value()) {
+            (Value::Opaque(value), Value::Null) => {
+                let arguments = format!("{}, null_type", value.type_name());
+                return Err(EvaluationErrorKind::NoSuchOverload { function: "_==_", arguments });
+            }
+            (a, b) => return equal(fuel, a, b),
+        },
         _ => compare_numbers(a, b) == Some(Ordering::Equal),
-    }))
+    })
 }
 
-/// As in cel-go, elements whose equality is an error do not make lists differ.
+/// Whether `a` and `b` are the same as membership asks for it: what cannot be compared is different.
+///
+/// # Errors
+/// [`EvaluationErrorKind::WorkExceeded`]
+pub(in crate::cel) fn same(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+    match equal(fuel, a, b) {
+        Err(kind) if !kind.is_fatal() => Ok(false),
+        outcome => outcome,
+    }
+}
+
+/// The equality of collections, part by part: a difference decides, whatever other parts cannot be compared.
+#[derive(Default)]
+struct Parts {
+    refused: Option<EvaluationErrorKind>,
+}
+
+impl Parts {
+    /// Takes in the next part; says whether the collections may still be equal.
+    fn may_follow(&mut self, part: Result<bool, EvaluationErrorKind>) -> Result<bool, EvaluationErrorKind> {
+        match part {
+            Err(kind) if !kind.is_fatal() => {
+                self.refused = Some(kind);
+                Ok(true)
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// The outcome where no part was different.
+    fn end(self) -> Result<bool, EvaluationErrorKind> {
+        self.refused.map_or(Ok(true), Err)
+    }
+}
+
 fn equal_lists(fuel: &mut Fuel, a: &List<'_>, b: &List<'_>) -> Result<bool, EvaluationErrorKind> {
     if a.len() != b.len() {
         return Ok(false);
     }
+    let mut parts = Parts::default();
     for index in 0..a.len() {
         fuel.toil(1)?;
         let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
-        if equality(fuel, &a, &b)? == Some(false) {
+        if !parts.may_follow(equal(fuel, &a, &b))? {
             return Ok(false);
         }
     }
-    Ok(true)
+    parts.end()
 }
 
 fn equal_maps(fuel: &mut Fuel, a: &Map<'_>, b: &Map<'_>) -> Result<bool, EvaluationErrorKind> {
@@ -80,14 +110,15 @@ fn equal_maps(fuel: &mut Fuel, a: &Map<'_>, b: &Map<'_>) -> Result<bool, Evaluat
         return Ok(false);
     }
     // Both are in key order, and equal keys are the same key.
+    let mut parts = Parts::default();
     for index in 0..a.len() {
         fuel.toil(2)?;
         let (Some(a), Some(b)) = (a.peek(index), b.peek(index)) else { return Ok(false) };
-        if !same_key(fuel, &a.0, &b.0)? || equality(fuel, &a.1, &b.1)? == Some(false) {
+        if !same_key(fuel, &a.0, &b.0)? || !parts.may_follow(equal(fuel, &a.1, &b.1))? {
             return Ok(false);
         }
     }
-    Ok(true)
+    parts.end()
 }
 
 fn same_key(fuel: &mut Fuel, a: &PeekKey<'_, '_>, b: &PeekKey<'_, '_>) -> Result<bool, EvaluationErrorKind> {

@@ -15,16 +15,20 @@ pub trait Foreign: Any + fmt::Debug + Send + Sync {
     /// An expression that makes the value, for example `quantity("1Ki")`.
     fn literal(&self) -> String;
 
-    /// Whether `other` is the same. `None` where the API server's equality ends in an error, as it does for a value of
-    /// another type: such a type implements cel-go's `Equal` by `MaybeNoSuchOverloadErr`.
-    fn equals(&self, other: &Opaque) -> Option<bool>;
+    /// Whether `other` is the same; always false where it is of another type.
+    fn equals(&self, other: &Opaque) -> bool;
+
+    /// Whether the API server compares the value with `other` of the same type at all.
+    fn takes(&self, _other: &Opaque) -> bool {
+        true
+    }
 
     /// The size that costs are counted by.
     fn size(&self) -> u64 {
         1
     }
 
-    /// How many bytes a comparison may have to read.
+    /// The most bytes that [`Foreign::equals`] compares, where there may be many: they count as work.
     fn bytes(&self) -> usize {
         0
     }
@@ -60,7 +64,7 @@ impl fmt::Debug for Opaque {
 
 impl PartialEq for Opaque {
     fn eq(&self, other: &Self) -> bool {
-        self.0.equals(other) == Some(true)
+        self.0.equals(other)
     }
 }
 

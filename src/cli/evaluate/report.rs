@@ -1,5 +1,6 @@
 use serde::Serialize;
 
+use super::explanation::{self, ExpressionReport};
 use crate::{
     api::Outcome,
     canonical::Value,
@@ -9,7 +10,7 @@ use crate::{
         decide::{Overall, Standing},
     },
     digest::Digest,
-    evaluate::Decision,
+    evaluate::{Decision, Explanation},
     policy::{MAX_DECISION_COST, Policy},
     policy_set::{Bound, Force},
     time::Timestamp,
@@ -79,6 +80,9 @@ pub(in crate::cli) struct StandingReport {
     /// The decision; only where `standing` is `Decided`.
     #[serde(flatten)]
     decision: Option<DecisionReport>,
+    /// What the parts of the expressions came to; only with `--explain`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    explanation: Vec<ExpressionReport>,
 }
 
 /// A policy version.
@@ -179,7 +183,7 @@ impl StandingReport {
             Standing::OtherRequest => ("OtherRequest", None),
             Standing::OtherSubject => ("OtherSubject", None),
         };
-        Self { binding: None, mode: None, standing: word, policy: None, decision }
+        Self { binding: None, mode: None, standing: word, policy: None, decision, explanation: Vec::new() }
     }
 
     pub(in crate::cli) fn of_binding(bound: &Bound, standing: &Standing) -> Self {
@@ -189,6 +193,14 @@ impl StandingReport {
         };
         let binding = &bound.binding;
         Self { binding: Some(binding.name.clone()), mode: Some(binding.mode.as_str()), policy, ..Self::of(standing) }
+    }
+}
+
+impl StandingReport {
+    /// The report with what the parts of the expressions came to.
+    pub(super) fn explained(mut self, explanations: Vec<Explanation>) -> Self {
+        self.explanation = explanations.into_iter().map(ExpressionReport::from).collect();
+        self
     }
 }
 
@@ -251,6 +263,7 @@ fn show_standing(console: &mut Console, report: &StandingReport) {
     console.put(Paint::Plain, "  ").put(Paint::Strong, format!("{name}{mode}"));
     let Some(decision) = &report.decision else {
         console.put(Paint::Plain, format!(": {}", why(report.standing))).end();
+        explanation::show(console, &report.explanation);
         return;
     };
     console.end();
@@ -281,6 +294,7 @@ fn show_standing(console: &mut Console, report: &StandingReport) {
         field(console, "fingerprint", format!("{fingerprint} (acts once; nobody asked whether it was used)"));
     }
     field(console, "cost", format!("{} of {MAX_DECISION_COST}", decision.cost));
+    explanation::show(console, &report.explanation);
 }
 
 fn field(console: &mut Console, name: &str, value: impl std::fmt::Display) {

@@ -2,11 +2,15 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::run::full_name;
+use super::{
+    conditions::{self, ConditionCoverage, CoveredCondition},
+    run::full_name,
+};
 use crate::{
+    canonical::Value,
     cli::{
         console::{Console, Paint},
-        decide::Standing,
+        decide::{Judge, Standing},
         policies::Policies,
     },
     policy::Policy,
@@ -17,6 +21,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct RuleCoverage {
     policies: BTreeMap<String, Vec<(String, u64)>>,
+    conditions: ConditionCoverage,
 }
 
 /// Which rules of a policy decided some case.
@@ -27,6 +32,8 @@ pub(super) struct Coverage {
     policy: String,
     /// Its rules in order.
     rules: Vec<CoveredRule>,
+    /// The conditions in its expressions.
+    conditions: Vec<CoveredCondition>,
 }
 
 /// How often a rule decided.
@@ -45,18 +52,21 @@ impl RuleCoverage {
         for (name, loaded) in &policies.policies {
             let rules = || loaded.policy.rules().iter().map(|rule| (rule.name.clone(), 0)).collect();
             self.policies.entry(name.clone()).or_insert_with(rules);
+            self.conditions.declare(name, &loaded.policy);
         }
     }
 
-    pub(super) fn count_bound(&mut self, bound: &Bound, standing: &Standing) {
-        if let Force::InForce { policy, .. } = &bound.force {
-            self.count(policy, standing);
+    pub(super) fn count_bound(&mut self, judge: &Judge<'_>, bound: &Bound, standing: &Standing) {
+        if let Force::InForce { policy, params, .. } = &bound.force {
+            self.count(judge, policy, params, standing);
         }
     }
 
-    pub(super) fn count(&mut self, policy: &Policy, standing: &Standing) {
+    pub(super) fn count(&mut self, judge: &Judge<'_>, policy: &Policy, params: &Value<'_>, standing: &Standing) {
+        let name = full_name(policy);
+        self.conditions.count(&name, &judge.explain(policy, params, standing));
         let Standing::Decided(decision) = standing else { return };
-        let rules = self.policies.get_mut(&full_name(policy)).into_iter().flatten();
+        let rules = self.policies.get_mut(&name).into_iter().flatten();
         for (name, cases) in rules {
             if decision.rule() == Some(name) {
                 *cases += 1;
@@ -65,10 +75,11 @@ impl RuleCoverage {
     }
 
     /// The coverage of each policy, and of all rules in per cent.
-    pub(super) fn report(self) -> (Vec<Coverage>, u64) {
+    pub(super) fn report(mut self) -> (Vec<Coverage>, u64) {
         let all: u64 = self.policies.values().map(|rules| rules.len() as u64).sum();
         let covered = self.policies.values().flatten().filter(|(_, cases)| *cases > 0).count() as u64;
         let reports = self.policies.into_iter().map(|(policy, rules)| Coverage {
+            conditions: self.conditions.of(&policy),
             policy,
             rules: rules.into_iter().map(|(rule, cases)| CoveredRule { rule, cases }).collect(),
         });
@@ -86,5 +97,6 @@ impl Coverage {
             console.put(Paint::Warning, format!("; no case is decided by {}", missed.join(", ")));
         }
         console.end();
+        conditions::show(console, &self.policy, &self.conditions);
     }
 }

@@ -186,7 +186,7 @@ impl Suite {
             }
             let params = read_params(&prepared.params, policy.params()).map_err(|errors| errors.join("; "))?;
             let standing = judge.policy(policy, &params);
-            rules.count(policy, &standing);
+            rules.count(&judge, policy, &params, &standing);
             return Ok(compare(&prepared.expect, &found_alone(&standing)));
         }
         if judge.concerns(&self.policies.set) && judge.is_no_op() {
@@ -200,14 +200,14 @@ impl Suite {
             if standings.is_empty() {
                 return Err("there is no binding to ask: name a `policy`".to_owned());
             }
-            standings.iter().for_each(|(bound, standing)| rules.count_bound(bound, standing));
+            standings.iter().for_each(|(bound, standing)| rules.count_bound(&judge, bound, standing));
             let all: Vec<_> = standings.iter().map(|(bound, standing)| (bound.binding.mode, standing)).collect();
             return Ok(compare(&prepared.expect, &found_together(&all)));
         };
         let Some((bound, standing)) = standings.iter().find(|(bound, _)| bound.binding.name == *name) else {
             return Err(format!("there is no binding `{name}`"));
         };
-        rules.count_bound(bound, standing);
+        rules.count_bound(&judge, bound, standing);
         Ok(compare(&prepared.expect, &found_alone(standing)))
     }
 }

@@ -87,6 +87,9 @@ func numbers(value any) any {
 
 // render writes a value in the notation of the vectors, which the Rust test writes too.
 func render(value ref.Val) string {
+	if text, ok := renderAddress(value); ok {
+		return text
+	}
 	switch v := value.(type) {
 	case types.Null:
 		return "null"

@@ -1,10 +1,16 @@
-use crate::{
-    canonical::encode_string,
-    cel::{Map, Value},
-};
+use super::{Map, Value};
+use crate::canonical::encode_string;
 
-/// A value as CEL writes it. Recursion is bounded by the depth of values, which the engine bounds.
-pub(super) fn literal(value: &Value<'_>) -> String {
+impl Value<'_> {
+    /// The value as CEL writes it: an expression that yields it again.
+    #[must_use]
+    pub fn literal(&self) -> String {
+        literal(self)
+    }
+}
+
+/// Recursion is bounded by the depth of values, which the engine bounds.
+fn literal(value: &Value<'_>) -> String {
     match value {
         Value::Null => "null".to_owned(),
         Value::Bool(value) => value.to_string(),
