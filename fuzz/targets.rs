@@ -7,7 +7,7 @@ use writ::{
     attest::{Compact, Envelope, KeyId, MAX_COMPACT_BYTES, MAX_ENVELOPE_BYTES, MAX_SIGNATURES},
     canonical::{self, MAX_DEPTH, encode},
     cel::{
-        Bindings, Environment, EvaluationErrorKind, Fuel, Program, Type, compile,
+        Bindings, Environment, EvaluationErrorKind, Fuel, Program, Quantity, Type, compile,
         limits::{MAX_ERRORS, MAX_SOURCE_BYTES},
     },
     cli::read_policies,
@@ -29,6 +29,7 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("compact", compact),
     ("envelope", envelope),
     ("policy", policy),
+    ("quantity", quantity),
     ("review", review),
     ("keyring", keyring),
     ("record", record),
@@ -194,4 +195,14 @@ pub(crate) fn record(data: &[u8]) {
     if written.len() <= MAX_RECORD {
         assert_eq!(Record::from_json(&written), Ok(parsed), "read back");
     }
+}
+
+/// Quantities: a stable text reads back as itself.
+pub(crate) fn quantity(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let Ok(parsed) = Quantity::parse(text) else { return };
+    assert!(parsed.canonical().len() <= text.len() + 32, "no zeros are written out");
+    let Some(stable) = parsed.stable() else { return };
+    let again = Quantity::parse(&stable).expect("what is written can be read");
+    assert_eq!(again.stable(), Some(stable), "read back");
 }

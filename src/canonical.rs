@@ -9,6 +9,7 @@ mod number;
 mod parse;
 mod value;
 
+pub(crate) use encode::shortest;
 pub use encode::{encode, encode_string, encode_to};
 pub use number::Number;
 pub use parse::{MAX_DEPTH, ParseError, ParseErrorKind, parse};

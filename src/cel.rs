@@ -27,6 +27,7 @@ pub use check::Suggestion;
 pub use environment::{Activation, Bindings, Environment, Sizes, Slot};
 pub use error::{CompileError, CompileErrorKind, CompileErrors, EvaluationError, EvaluationErrorKind, Position};
 pub use fuel::Fuel;
+pub use library::Quantity;
 pub use outline::{Each, Part, conjuncts, outline, reads};
 pub use program::{Path, Program, compile};
 pub use reference::reference;

@@ -93,6 +93,7 @@ impl PolicySet {
     /// Indexes bindings. They are kept in the order of their names.
     #[must_use]
     pub fn build(mut bounds: Vec<Bound>) -> Self {
+        bounds.shrink_to_fit();
         bounds.sort_by(|a, b| a.binding.name.cmp(&b.binding.name));
         let mut set = Self { digest: Some(digest(&bounds)), ..Self::default() };
         for (index, bound) in bounds.iter().enumerate() {

@@ -7,6 +7,7 @@ use regex::Regex;
 use crate::{
     api::{Parameter, Signal, SignalType},
     canonical::{Number, Object, Value},
+    cel::Quantity,
 };
 
 /// Longest string in characters where `maxLength` is absent, and its largest value.
@@ -31,6 +32,8 @@ pub enum SignalValue {
     StringMap(BTreeMap<String, String>),
     /// `Timestamp`, to the nanosecond.
     Timestamp(jiff::Timestamp),
+    /// `Quantity`, by its canonical text.
+    Quantity(String),
 }
 
 impl SignalValue {
@@ -46,6 +49,7 @@ impl SignalValue {
                 Value::Object(map.iter().map(|(key, item)| (key.as_str(), item.as_str())).collect::<Object<'_>>())
             }
             Self::Timestamp(time) => Value::from(time.to_string()),
+            Self::Quantity(text) => Value::from(text.as_str()),
         }
     }
 }
@@ -134,6 +138,7 @@ impl SignalType {
             Self::StringList => "StringList",
             Self::StringMap => "StringMap",
             Self::Timestamp => "Timestamp",
+            Self::Quantity => "Quantity",
         }
     }
 }
@@ -224,6 +229,10 @@ impl Declaration {
             (SignalType::Timestamp, Value::String(text)) => {
                 SignalValue::Timestamp(text.parse().map_err(|_| wrong_type.clone())?)
             }
+            (SignalType::Quantity, Value::String(text)) => {
+                let quantity = Quantity::parse(text).ok().and_then(|quantity| quantity.stable());
+                SignalValue::Quantity(quantity.ok_or(wrong_type)?)
+            }
             _ => return Err(wrong_type),
         };
         self.check(&value)?;
@@ -243,6 +252,7 @@ impl Declaration {
                 _ => Ok(()),
             },
             SignalValue::String(text) => self.check_string(text),
+            SignalValue::Quantity(text) => self.check_length(text),
             SignalValue::StringList(items) => {
                 self.check_items(items.len())?;
                 items.iter().try_for_each(|item| self.check_string(item))

@@ -226,6 +226,11 @@ fn policy() {
 }
 
 #[test]
+fn quantity() {
+    drive("quantity");
+}
+
+#[test]
 fn review() {
     drive("review");
 }
@@ -268,6 +273,7 @@ fn the_corpora_reach_beyond_the_first_error() {
     any("compact", &|input| writ::attest::Compact::parse(&text(input)).is_ok());
     any("envelope", &|input| writ::attest::Envelope::parse(input).is_ok());
     any("policy", &|input| writ::cli::read_policies(&text(input)).is_ok_and(|set| !set.bounds().is_empty()));
+    any("quantity", &|input| writ::cel::Quantity::parse(&text(input)).is_ok());
     any("review", &|input| writ::admission::parse_review(input).is_ok());
     any("keyring", &|input| writ::keyring::Keyring::parse(&text(input)).is_ok());
     any("record", &|input| writ::replay::Record::from_json(&text(input)).is_ok());

@@ -160,6 +160,8 @@ pub enum SignalType {
     StringMap,
     /// A point in time, RFC 3339.
     Timestamp,
+    /// A quantity as Kubernetes writes it: `1.5Gi`, `100m`.
+    Quantity,
 }
 
 /// A typed parameter that each binding must give.

@@ -83,9 +83,19 @@ fn encode_number(number: Number, out: &mut impl Write) -> io::Result<()> {
     }
 }
 
+/// The shortest digits that read back as the same double, with an exponent: `1.5e-7`. Of several such texts the closest
+/// to the double, and of two that are equally close the even one, as ECMAScript, Go and Python have it; the standard
+/// library takes the larger.
+pub(crate) fn shortest(value: f64) -> String {
+    let text = format!("{value:e}");
+    let digits = text.bytes().take_while(|byte| *byte != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{value:.*e}", digits.saturating_sub(1));
+    if even.parse() == Ok(value) { even } else { text }
+}
+
 /// ECMAScript's `Number::toString` (ECMA-262 section 6.1.6.1.20): the shortest digits that read back as the same double.
 fn encode_double(value: f64, out: &mut impl Write) -> io::Result<()> {
-    let scientific = format!("{value:e}");
+    let scientific = shortest(value);
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));

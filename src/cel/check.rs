@@ -3,6 +3,7 @@
 //! Chains such as `1 + 1 + 1` or `a.b().c` are walked in a loop; everything else recurses no deeper than the parser's
 //! limit on nesting.
 
+mod formatting;
 mod literals;
 mod macros;
 mod names;
@@ -82,6 +83,8 @@ pub(in crate::cel) fn check(ast: Ast, env: &Environment, expected: Option<&Type>
         meanings: vec![Meaning::Plain; count],
         scopes: Vec::new(),
         literals: Vec::new(),
+        formats: Vec::new(),
+        in_format: 0,
         issues: Vec::new(),
     };
     checker.check(root);
@@ -96,6 +99,10 @@ struct Scope {
     second: Option<(Arc<str>, Type)>,
 }
 
+fn is_format(kind: &Kind) -> bool {
+    matches!(kind, Kind::Call { function, .. } if function.as_ref() == "format")
+}
+
 struct Checker<'c> {
     ast: &'c Ast,
     env: &'c Environment,
@@ -105,6 +112,10 @@ struct Checker<'c> {
     scopes: Vec<Scope>,
     /// List and map literals, whose parts must turn out to be of one type.
     literals: Vec<NodeId>,
+    /// Calls of `format`, whose literals are checked against their values.
+    formats: Vec<NodeId>,
+    /// How many calls of `format` the node stands in; literals within one may have parts of different types.
+    in_format: u32,
     issues: Vec<Issue>,
 }
 
@@ -148,6 +159,9 @@ impl Checker<'_> {
         for literal in std::mem::take(&mut self.literals) {
             self.check_homogeneous(literal);
         }
+        if self.issues.is_empty() {
+            std::mem::take(&mut self.formats).into_iter().for_each(|call| self.check_format(call));
+        }
         if self.unifier.is_exhausted() {
             self.issues = vec![(self.ast.offset(root), CompileErrorKind::TooLarge)];
         }
@@ -157,8 +171,14 @@ impl Checker<'_> {
     fn check(&mut self, id: NodeId) {
         let mut chain = vec![id];
         let mut next = id;
-        while !self.ends_chain(next) {
+        loop {
             let ast = self.ast;
+            if is_format(ast.kind(next)) {
+                self.in_format += 1;
+            }
+            if self.ends_chain(next) {
+                break;
+            }
             if let Kind::Call { target: Some(_), arguments, .. } = ast.kind(next) {
                 // cel-go checks the arguments of a method before its target, and what is known of a type may depend
                 // on the order.
@@ -170,6 +190,10 @@ impl Checker<'_> {
         }
         for node in chain.into_iter().rev() {
             self.check_node(node);
+            if is_format(self.ast.kind(node)) {
+                self.in_format -= 1;
+                self.formats.push(node);
+            }
         }
     }
 

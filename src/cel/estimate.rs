@@ -10,7 +10,10 @@ mod shape;
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Environment, Sizes},
-    library::{Cost, RegexFunction, Size, TRAVERSAL, cross_cost, match_cost, part, within_cost},
+    library::{
+        Cost, LARGEST_PATTERN, RegexFunction, Size, TRAVERSAL, WIDEST_PADDING, cross_cost, match_cost, part,
+        within_cost,
+    },
     types::Type,
 };
 use shape::{OPAQUE, Shape};
@@ -276,6 +279,17 @@ impl Estimator<'_> {
                 Shape::list(length.saturating_mul(inner.size().max(1)), inner.element().join(inner))
             }
             Size::Range => Shape::list(1_000_000, Shape::Scalar),
+            Size::Formatted => {
+                let values = at(1);
+                // A clause has two characters, and its padding as many digits as are left.
+                let padding = 10_u64.saturating_pow(u32::try_from(length).unwrap_or(u32::MAX).saturating_sub(3));
+                let each = values.element().written().saturating_add(padding.min(WIDEST_PADDING));
+                Shape::Text(length.saturating_add(values.size().min(length / 2).saturating_mul(each)))
+            }
+            Size::Complaints => {
+                // Two about each part of a name. One about a URI quotes it three times.
+                Shape::list(4, Shape::Text(at(1).size().saturating_mul(30).saturating_add(500)))
+            }
             Size::Parsed => Shape::Text(length.max(OPAQUE)),
             // A character has at most four bytes, and a byte is escaped by three characters.
             Size::Escaped => Shape::Text(length.saturating_mul(12)),
@@ -310,6 +324,7 @@ fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
         Cost::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
         Cost::Match => match_cost(size(0), size(1)),
         Cost::InList => size(1),
+        Cost::Validate => match_cost(size(1), LARGEST_PATTERN),
         Cost::Traverse => arguments.first().map_or(1, Shape::traversal).max(1),
         Cost::Join => part(result.size(), 2.0 * TRAVERSAL).max(1),
         Cost::NewList => result.size().saturating_add(11),

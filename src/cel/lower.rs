@@ -25,7 +25,7 @@ use super::{
 ///
 /// # Errors
 /// Constants that a function refuses.
-pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Code, BTreeSet<Path>), Issue> {
+pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Code, Box<[Path]>), Issue> {
     let mut lowering = Lowering {
         checked,
         env,
@@ -37,7 +37,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
     };
     lowering.lower(checked.ast.root(), false)?;
     lowering.code.shrink();
-    Ok((lowering.code, lowering.references))
+    Ok((lowering.code, lowering.references.into_iter().collect()))
 }
 
 struct Lowering<'c> {

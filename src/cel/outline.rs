@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn reads_of_a_variable_are_found() {
         let found = |source: &str| reads(source, "p").unwrap().into_iter().map(|range| range.start).collect::<Vec<_>>();
-        assert_eq!(found("p.a + has(p.b) ? q[p] : [p, {'k': p}].exists(x, x == p)"), [0, 10, 19, 25, 33, 55]);
+        assert_eq!(found("p.a + has(p.b) ? q[p] : [p, {'k': p}].exists(x, x == p)"), [0, 10, 19, 25, 34, 53]);
         assert_eq!(found("q.p + a.map(p, p.x) + 'p'"), Vec::<usize>::new());
         assert_eq!(found("p.all(p, p)"), [0]);
     }

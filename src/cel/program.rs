@@ -1,4 +1,4 @@
-use std::{collections::BTreeSet, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use super::{
     check::{self, Issue},
@@ -15,12 +15,16 @@ use super::{
 
 /// A compiled expression: immutable, and fit to be shared between threads.
 #[derive(Clone, Debug)]
-pub struct Program {
-    source: Arc<str>,
+pub struct Program(Arc<Compiled>);
+
+/// Behind a pointer: most places for a program hold none.
+#[derive(Debug)]
+struct Compiled {
+    source: Box<str>,
     code: Code,
     output: Type,
     expected: Option<Type>,
-    references: BTreeSet<Path>,
+    references: Box<[Path]>,
     worst_cost: u64,
 }
 
@@ -39,20 +43,21 @@ pub fn compile(source: &str, env: &Environment, expected: Option<Type>) -> Resul
     let (code, references) = lower::lower(&checked, env).map_err(|issue| failed(vec![issue]))?;
     let worst_cost = estimate::worst_cost(&code, env);
     let output = checked.output().clone();
-    Ok(Program { source: source.into(), code, output, expected, references, worst_cost })
+    let compiled = Compiled { source: source.into(), code, output, expected, references, worst_cost };
+    Ok(Program(Arc::new(compiled)))
 }
 
 impl Program {
     /// The source text.
     #[must_use]
     pub fn source(&self) -> &str {
-        &self.source
+        &self.0.source
     }
 
     /// The type of the result, as far as the checker knows it.
     #[must_use]
     pub fn output(&self) -> &Type {
-        &self.output
+        &self.0.output
     }
 
     /// The most that an evaluation costs, in the API server's units, while its variables are no larger than the
@@ -60,14 +65,14 @@ impl Program {
     /// can be counted.
     #[must_use]
     pub fn worst_case_cost(&self) -> u64 {
-        self.worst_cost
+        self.0.worst_cost
     }
 
     /// What the expression reads: each variable with the constant path that is followed from it. A path stands for
-    /// everything below it, because a step that is computed ends it.
+    /// everything below it, because a step that is computed ends it. In order, each once.
     #[must_use]
-    pub fn references(&self) -> &BTreeSet<Path> {
-        &self.references
+    pub fn references(&self) -> &[Path] {
+        &self.0.references
     }
 
     /// Evaluates the expression.
@@ -79,12 +84,13 @@ impl Program {
         activation: &dyn Activation<'a>,
         fuel: &mut Fuel,
     ) -> Result<Value<'a>, EvaluationError> {
+        let Compiled { source, code, expected, .. } = &*self.0;
         let placed = |mut error: EvaluationError| {
-            error.position = Position::of(&self.source, error.position.offset);
+            error.position = Position::of(source, error.position.offset);
             error
         };
-        let value = machine::run(&self.code, activation, fuel).map_err(placed)?;
-        match &self.expected {
+        let value = machine::run(code, activation, fuel).map_err(placed)?;
+        match expected {
             Some(expected) if !conforms(fuel, expected, &value).map_err(|kind| placed(kind.into()))? => {
                 let kind = EvaluationErrorKind::WrongType { expected: expected.clone(), found: value.type_name() };
                 Err(placed(kind.into()))
@@ -96,10 +102,10 @@ impl Program {
 
 /// A variable and the steps from it, for example `object.metadata.uid`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Path(Vec<Arc<str>>);
+pub struct Path(Box<[Arc<str>]>);
 
 impl Path {
-    pub(in crate::cel) fn new(steps: Vec<Arc<str>>) -> Self {
+    pub(in crate::cel) fn new(steps: Box<[Arc<str>]>) -> Self {
         Self(steps)
     }
 

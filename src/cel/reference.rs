@@ -139,6 +139,7 @@ fn cost(overload: &Overload) -> String {
         Cost::Concatenate => "0.1 × both sizes".to_owned(),
         Cost::Compare => "0.1 × the smaller size".to_owned(),
         Cost::Contains => "(0.1 × size) × (0.1 × size) of both".to_owned(),
+        Cost::Validate => "0.1 × (size of the text + 1) × 0.25 × size of the format's pattern".to_owned(),
         Cost::Match => "0.1 × (size of the text + 1) × 0.25 × size of the pattern".to_owned(),
         Cost::InList => "size of the list".to_owned(),
         Cost::Traverse => format!("1 for each scalar in {0}, 0.1 for each byte of text in {0}", name(0)),

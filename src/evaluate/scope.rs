@@ -4,7 +4,10 @@ use super::Input;
 use crate::{
     api::SignalType,
     canonical,
-    cel::{Activation, EvaluationError, EvaluationErrorKind, Fuel, Key, Map, Program, Slot, Text, Timestamp, Value},
+    cel::{
+        Activation, EvaluationError, EvaluationErrorKind, Fuel, Key, Map, Program, Quantity, Slot, Text, Timestamp,
+        Value,
+    },
     policy::{Policy, rule_slots, slots},
     signal::SignalValue,
 };
@@ -131,16 +134,23 @@ pub(super) fn signal_value(value: &Value<'_>, declared: SignalType) -> Option<Si
         (SignalType::Timestamp, Value::Timestamp(time)) => {
             SignalValue::Timestamp(jiff::Timestamp::new(time.seconds(), i32::try_from(time.nanos()).ok()?).ok()?)
         }
+        (SignalType::Quantity, value) => SignalValue::Quantity(value.as_opaque::<Quantity>()?.stable()?),
         _ => return None,
     })
 }
 
 /// A parameter as its type; it was checked when the binding was compiled.
 fn typed<'a>(value: &'a canonical::Value<'a>, declared: SignalType) -> Value<'a> {
-    match (declared, value.as_str().map(str::parse::<jiff::Timestamp>)) {
-        (SignalType::Timestamp, Some(Ok(time))) => timestamp(time),
+    match (declared, value.as_str()) {
+        (SignalType::Timestamp, Some(text)) => text.parse().map_or_else(|_| Value::from(value), |time| timestamp(time)),
+        (SignalType::Quantity, Some(text)) => quantity(text),
         _ => Value::from(value),
     }
+}
+
+/// A quantity by a text that was read as one before.
+fn quantity(text: &str) -> Value<'static> {
+    Quantity::parse(text).map_or(Value::Null, Value::opaque)
 }
 
 fn timestamp(time: jiff::Timestamp) -> Value<'static> {
@@ -174,6 +184,7 @@ fn owned(value: &SignalValue) -> Value<'static> {
         SignalValue::StringList(list) => items(list.iter().map(|item| text(item))),
         SignalValue::StringMap(map) => owned_record(map),
         SignalValue::Timestamp(time) => timestamp(*time),
+        SignalValue::Quantity(text) => quantity(text),
     }
 }
 

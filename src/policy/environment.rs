@@ -1,7 +1,7 @@
 use super::Policy;
 use crate::{
     api::SignalType,
-    cel::{Environment, Program, Type},
+    cel::{Environment, Program, Quantity, Type},
 };
 
 /// The variables of signals, variables and match conditions.
@@ -73,6 +73,7 @@ pub(super) fn cel_type(declared: SignalType) -> Type {
         SignalType::StringList => Type::list(Type::String),
         SignalType::StringMap => Type::map(Type::String, Type::String),
         SignalType::Timestamp => Type::Timestamp,
+        SignalType::Quantity => Quantity::TYPE,
     }
 }
 

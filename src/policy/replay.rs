@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use super::{CompiledReplay, CompiledSignal, MAX_WINDOW, PolicyError, ResourceMatcher};
 use crate::{
     admission::Operation,
-    api::{PolicySpec, ReplayMode},
+    api::{PolicySpec, ReplayMode, SignalType},
     cel::Program,
     time::parse_duration,
 };
@@ -59,6 +59,12 @@ pub(super) fn compile(
             fail(path, format!("`{name}` is named twice"));
         } else if !spec.signals.iter().any(|signal| &signal.name == name) {
             fail(path, format!("no signal is called `{name}`"));
+        } else if spec.signals.iter().any(|s| &s.name == name && s.value_type == SignalType::Quantity) {
+            // One authority would have two fingerprints, and act twice.
+            fail(
+                path,
+                format!("signal `{name}` is a Quantity, which has several texts: key by an Integer or a String"),
+            );
         } else if let Some(signal) = signals.iter().find(|signal| &signal.name == name)
             && let Some(field) = server_set(&signal.program, variables)
         {

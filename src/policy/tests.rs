@@ -141,6 +141,11 @@ const REJECT: &[(&str, &str, &[&str])] = &[
     ),
     ("key: [ticket, target]", "key: [ticket, ticket]", &["spec.replay.key[1]: `ticket` is named twice"]),
     ("key: [ticket, target]", "key: [number]", &["spec.replay.key[0]: no signal is called `number`"]),
+    (
+        "{name: target, type: String, expression: 'object.metadata.name'}",
+        "{name: target, type: Quantity, expression: 'quantity(object.spec.size)'}",
+        &["spec.replay.key[1]: signal `target` is a Quantity, which has several texts: key by an Integer or a String"],
+    ),
     ("window: 720h", "window: 9601h", &["spec.replay.window: is longer than 400 days"]),
     (
         "window: 720h",

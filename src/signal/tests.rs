@@ -36,6 +36,11 @@ const CASES: &[(&str, &str, Result<&str, &str>)] = &[
     (r#"{"type":"StringMap","maxLength":1}"#, r#"{"bb":"2"}"#, Err("is longer than 1 characters")),
     (r#"{"type":"Timestamp"}"#, r#""2026-11-24T01:00:00+01:00""#, Ok(r#""2026-11-24T00:00:00Z""#)),
     (r#"{"type":"Timestamp"}"#, r#""today""#, Err("is not of type Timestamp")),
+    (r#"{"type":"Quantity"}"#, r#""1.50Gi""#, Ok(r#""1536Mi""#)),
+    (r#"{"type":"Quantity"}"#, r#""1000m""#, Ok(r#""1""#)),
+    (r#"{"type":"Quantity"}"#, r#""1000E""#, Ok(r#""1e21""#)),
+    (r#"{"type":"Quantity"}"#, r#""1,5""#, Err("is not of type Quantity")),
+    (r#"{"type":"Quantity"}"#, "1", Err("is not of type Quantity")),
 ];
 
 #[test]

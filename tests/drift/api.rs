@@ -10,7 +10,7 @@ use writ::{
     projection::{Plan, annotation_key, kinds},
 };
 
-use crate::harness::{Client, Cluster, wait_until};
+use crate::harness::{Cluster, Session, wait_until};
 
 /// The namespace of the objects that live in one; the vectors name it too.
 pub(crate) const NAMESPACE: &str = "survey";
@@ -118,7 +118,7 @@ impl Answer {
 
 /// A client of the API server, as the administrator.
 pub(crate) struct Api<'c> {
-    client: &'c Client,
+    session: Session<'c>,
 }
 
 impl<'c> Api<'c> {
@@ -135,7 +135,7 @@ impl<'c> Api<'c> {
 
     /// The client alone.
     pub(crate) fn of(cluster: &'c Cluster) -> Self {
-        Self { client: cluster.client() }
+        Self { session: Session::new(cluster.client()) }
     }
 
     pub(crate) fn send(&self, method: &str, path: &str, body: &Value) -> Result<Answer> {
@@ -144,7 +144,7 @@ impl<'c> Api<'c> {
 
     fn typed(&self, method: &str, path: &str, content: &str, body: &Value) -> Result<Answer> {
         let text = if body.is_null() { String::new() } else { body.to_string() };
-        let answer = self.client.request(method, path, &[("Content-Type", content)], text.as_bytes())?;
+        let answer = self.session.request(method, path, &[("Content-Type", content)], text.as_bytes())?;
         Ok(Answer { status: answer.status, body: serde_json::from_slice(&answer.body).unwrap_or_default() })
     }
 

@@ -32,6 +32,11 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
 }
 
+/// A connection.
+pub(super) trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
 impl Client {
     /// HTTPS, with a client certificate if one is given.
     pub(crate) fn tls(address: SocketAddr, authority: &str, identity: Option<&Identity>) -> Result<Self> {
@@ -69,24 +74,40 @@ impl Client {
 
     /// Sends a request with any headers and any body. Waits at most 40 s between two pieces of the answer.
     pub(crate) fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
+        // HTTP/1.0: the answer ends with the connection, and no encoding is put around it.
+        let sent = self.written("HTTP/1.0", method, path, headers, body)?;
+        Response::parse(&exchange(self.open()?, &sent)?)
+    }
+
+    /// A new connection.
+    pub(super) fn open(&self) -> Result<Box<dyn Stream>> {
         let stream = connect(self.network.as_deref(), self.address)?;
         stream.set_read_timeout(Some(Duration::from_secs(40)))?;
-        // HTTP/1.0: the answer ends with the connection, and no encoding is put around it.
+        Ok(match &self.tls {
+            Some(config) => {
+                let connection = ClientConnection::new(Arc::clone(config), ServerName::from(self.address.ip()))?;
+                Box::new(StreamOwned::new(connection, stream))
+            }
+            None => Box::new(stream),
+        })
+    }
+
+    /// A request as it is sent.
+    pub(super) fn written(
+        &self,
+        version: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Vec<u8>> {
         let mut head =
-            format!("{method} {path} HTTP/1.0\r\nHost: {}\r\nContent-Length: {}\r\n", self.address, body.len());
+            format!("{method} {path} {version}\r\nHost: {}\r\nContent-Length: {}\r\n", self.address, body.len());
         for (name, value) in headers {
             write!(head, "{name}: {value}\r\n")?;
         }
         head.push_str("\r\n");
-        let sent = [head.as_bytes(), body].concat();
-        let answer = match &self.tls {
-            Some(config) => {
-                let connection = ClientConnection::new(Arc::clone(config), ServerName::from(self.address.ip()))?;
-                exchange(StreamOwned::new(connection, stream), &sent)?
-            }
-            None => exchange(stream, &sent)?,
-        };
-        Response::parse(&answer)
+        Ok([head.as_bytes(), body].concat())
     }
 }
 
@@ -106,10 +127,14 @@ impl Response {
         let end =
             answer.windows(4).position(|window| window == b"\r\n\r\n").context("the answer has no end of headers")?;
         let (head, body) = answer.split_at(end + 4);
-        let headers = String::from_utf8_lossy(head).into_owned();
+        Self::of(String::from_utf8_lossy(head).into_owned(), body.to_vec())
+    }
+
+    /// An answer whose headers end with an empty line.
+    pub(super) fn of(headers: String, body: Vec<u8>) -> Result<Self> {
         let status = headers.split(' ').nth(1).and_then(|status| status.parse().ok());
         let status = status.with_context(|| format!("the answer has no status: {headers}"))?;
-        Ok(Self { status, headers, body: body.to_vec() })
+        Ok(Self { status, headers, body })
     }
 }
 

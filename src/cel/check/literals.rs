@@ -18,7 +18,7 @@ impl Checker<'_> {
             let of = self.part_type(element.value, element.optional);
             joined = Some(self.join(element.value, joined, of));
         }
-        self.literals.push(id);
+        self.keep_literal(id);
         Type::list(joined.unwrap_or_else(|| self.unifier.fresh()))
     }
 
@@ -32,9 +32,16 @@ impl Checker<'_> {
             let value = self.part_type(entry.value, entry.optional);
             values = Some(self.join(entry.value, values, value));
         }
-        self.literals.push(id);
+        self.keep_literal(id);
         let key = keys.unwrap_or_else(|| self.unifier.fresh());
         Type::map(key, values.unwrap_or_else(|| self.unifier.fresh()))
+    }
+
+    /// Kubernetes takes parts of different types within the values of `format`.
+    fn keep_literal(&mut self, id: NodeId) {
+        if self.in_format == 0 {
+            self.literals.push(id);
+        }
     }
 
     /// The type of a part of a literal; an optional part must be an optional.
@@ -58,6 +65,9 @@ impl Checker<'_> {
         let Some(previous) = previous else { return current };
         if self.unifier.assign(&previous, &current) {
             return most_general(&previous, &current);
+        }
+        if self.in_format > 0 {
+            return Type::Dyn;
         }
         let (expected, found) = (self.unifier.finish(&previous), self.unifier.finish(&current));
         self.report(at, CompileErrorKind::TypeMismatch { expected, found });

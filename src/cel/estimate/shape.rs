@@ -159,4 +159,19 @@ impl Shape {
             Self::Unknown(sizes) => sizes.elements.max(1).saturating_mul(text(sizes.text).max(1)),
         }
     }
+
+    /// The most characters that `format` writes for the value. A double has up to 309 digits with a comma after every
+    /// third, and 1074 more; a character may be escaped in ten, and a byte of it written in two.
+    pub(super) fn written(&self) -> u64 {
+        let text = |characters: u64| characters.saturating_mul(10).saturating_add(3);
+        let all = |size: u64, each: u64| size.max(1).saturating_mul(each.saturating_add(4)).saturating_add(2);
+        match self {
+            Self::Nothing => 0,
+            Self::Scalar => 1_500,
+            Self::Text(characters) => text(*characters),
+            Self::List(size, item) => all(*size, item.written()),
+            Self::Map(size, key, item) => all(*size, key.written().saturating_add(item.written())),
+            Self::Unknown(sizes) => all(sizes.elements, text(sizes.text).saturating_add(1_500).saturating_mul(2)),
+        }
+    }
 }

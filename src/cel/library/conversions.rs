@@ -9,6 +9,7 @@ use super::{
     },
     Cost, Declarations, Size, no_such_overload,
 };
+use crate::canonical;
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
 
@@ -217,19 +218,35 @@ fn to_string<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     })
 }
 
+/// Digits with an exponent as a number without one.
+pub(super) fn plain(scientific: &str) -> String {
+    let (mantissa, exponent) = scientific.split_once('e').unwrap_or((scientific, "0"));
+    let exponent: i64 = exponent.parse().unwrap_or_default();
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    let zeros = |count: i64| "0".repeat(usize::try_from(count).unwrap_or_default());
+    let digits = format!("{}{digits}", zeros(-exponent));
+    let whole = usize::try_from(exponent.max(0)).unwrap_or_default() + 1;
+    match digits.split_at_checked(whole) {
+        Some((whole, "")) => format!("{sign}{whole}"),
+        Some((whole, fraction)) => format!("{sign}{whole}.{fraction}"),
+        None => format!("{sign}{digits}{}", "0".repeat(whole - digits.len())),
+    }
+}
+
 /// A double as Go's `%g` writes it: the shortest digits that read back, with an exponent below 1e-4 and from 1e6.
-fn shortest(value: f64) -> String {
+pub(super) fn shortest(value: f64) -> String {
     if value.is_nan() {
         return "NaN".to_owned();
     }
     if value.is_infinite() {
         return if value > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
     }
-    let scientific = format!("{value:e}");
+    let scientific = canonical::shortest(value);
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or_default();
     if value == 0.0 || (-4..6).contains(&exponent) {
-        return format!("{value}");
+        return plain(&scientific);
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{digits}e{sign}{:02}", exponent.abs())

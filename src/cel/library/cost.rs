@@ -1,4 +1,7 @@
-use super::super::{error::EvaluationErrorKind, fuel::Fuel, value::Value};
+use super::{
+    super::{error::EvaluationErrorKind, fuel::Fuel, value::Value},
+    format::NamedFormat,
+};
 
 /// What a call costs at run time, as cel-go's cost tracker and Kubernetes' `library.CostEstimator` count it. Numbers
 /// are indexes of arguments, the target being argument 0.
@@ -30,6 +33,8 @@ pub(in crate::cel) enum Cost {
     Flatten,
     /// Every element of the argument compared with every other.
     SelfCompare(usize),
+    /// As [`Cost::Match`], by the size that Kubernetes gives to the pattern of a named format.
+    Validate,
     /// Every element of one list compared with every element of the other, so many times.
     CrossCompare(u64),
     /// The bytes of a network's prefix compared with an address, or `masked` with another network; `parsed` where the
@@ -89,6 +94,10 @@ impl Cost {
             Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
             Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
             Self::InList => size(fuel, 1)?,
+            Self::Validate => match value(0).and_then(Value::as_opaque::<NamedFormat>) {
+                Some(format) => match_cost(size(fuel, 1)?, format.pattern_size()),
+                None => 1,
+            },
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
             Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
             Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),

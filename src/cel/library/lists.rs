@@ -316,7 +316,7 @@ fn distinct<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         fuel.toil(1)?;
         for known in &unique {
             fuel.toil(1)?;
-            if same(fuel, known, &item)? {
+            if same(fuel, &item, known)? {
                 continue 'items;
             }
         }

@@ -1,6 +1,9 @@
 //! Values and types in the notation of the vectors, which the oracle writes too.
 
-use crate::cel::{Type, Value};
+use crate::{
+    canonical,
+    cel::{Type, Value},
+};
 
 pub(super) fn render(value: &Value<'_>) -> String {
     match value {
@@ -38,7 +41,7 @@ fn double(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    let text = format!("{value:e}");
+    let text = canonical::shortest(value);
     let (digits, exponent) = text.split_once('e').unwrap();
     let exponent: i32 = exponent.parse().unwrap();
     format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())

@@ -33,7 +33,7 @@ pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Re
         (Value::Timestamp(a), Value::Timestamp(b)) => a == b,
         (Value::Duration(a), Value::Duration(b)) => a == b,
         (Value::Opaque(_), Value::Null) => false,
-        (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() => {
+        (Value::Opaque(a), Value::Opaque(b)) if a.type_name() == b.type_name() && a.takes(b) => {
             fuel.scan(a.bytes().min(b.bytes()))?;
             a == b
         }
@@ -43,7 +43,14 @@ pub(in crate::cel) fn equal(fuel: &mut Fuel, a: &Value<'_>, b: &Value<'_>) -> Re
         }
         (Value::Type(a), Value::Type(b)) => a == b,
         (Value::Optional(None), Value::Optional(None)) => true,
-        (Value::Optional(Some(a)), Value::Optional(Some(b))) => return equal(fuel, a.value(), b.value()),
+        // cel-go asks the value inside at once, past the rule that nothing but null equals null.
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => match (a.value(), b.value()) {
+            (Value::Opaque(value), Value::Null) => {
+                let arguments = format!("{}, null_type", value.type_name());
+                return Err(EvaluationErrorKind::NoSuchOverload { function: "_==_", arguments });
+            }
+            (a, b) => return equal(fuel, a, b),
+        },
         _ => compare_numbers(a, b) == Some(Ordering::Equal),
     })
 }

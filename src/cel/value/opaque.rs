@@ -18,6 +18,11 @@ pub trait Foreign: Any + fmt::Debug + Send + Sync {
     /// Whether `other` is the same; always false where it is of another type.
     fn equals(&self, other: &Opaque) -> bool;
 
+    /// Whether the API server compares the value with `other` of the same type at all.
+    fn takes(&self, _other: &Opaque) -> bool {
+        true
+    }
+
     /// The size that costs are counted by.
     fn size(&self) -> u64 {
         1

@@ -1,6 +1,7 @@
 // Command cel-oracle evaluates expressions by the API server's own CEL. See README.md.
 //
 //	cel-oracle lines < CASES      evaluate cases, one JSON object a line
+//	cel-oracle bench < LINES      measure how long an evaluation takes; see bench.go
 //	cel-oracle fill FILE...       rewrite the expectations of vector files
 //	cel-oracle check FILE...      fail where a vector file does not say what the API server says
 package main
@@ -24,6 +25,8 @@ func main() {
 	switch command := os.Args[1]; command {
 	case "lines":
 		lines(oracle)
+	case "bench":
+		bench(oracle)
 	case "fill", "check":
 		different := 0
 		for _, path := range os.Args[2:] {

@@ -93,6 +93,20 @@ func firstLine(message string) string {
 
 // kinds names run-time errors as the vectors do; the first part that a message has decides.
 var kinds = []struct{ part, kind string }{
+	{"could not parse formatting clause", "InvalidArgument"},
+	{"error during formatting", "InvalidArgument"},
+	{"unexpected end of string", "InvalidArgument"},
+	{"strconv.ParseUint", "InvalidArgument"},
+	{"quantities must match", "InvalidArgument"},
+	{"unable to parse", "InvalidArgument"},
+	{"cannot convert value to integer", "InvalidArgument"},
+	{"leading zeroes", "InvalidArgument"},
+	{"Invalid character(s)", "InvalidArgument"},
+	{"ersion string empty", "InvalidArgument"},
+	{"No Major.Minor.Patch", "InvalidArgument"},
+	{"Prerelease is empty", "InvalidArgument"},
+	{"Build meta data is empty", "InvalidArgument"},
+	{"short version cannot contain", "InvalidArgument"},
 	{"during conversion from string", "InvalidArgument"},
 	{"IPv4-mapped IPv6 address", "InvalidArgument"},
 	{"with zone value is not allowed", "InvalidArgument"},

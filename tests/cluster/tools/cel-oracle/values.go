@@ -14,6 +14,7 @@ import (
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
 	"github.com/google/cel-go/common/types/traits"
+	apiservercel "k8s.io/apiserver/pkg/cel"
 )
 
 // parseType reads a type as the vectors write it, for example `map(string, list(int))`.
@@ -108,6 +109,14 @@ func render(value ref.Val) string {
 		return fmt.Sprintf("timestamp(%d, %d)", v.Unix(), v.Nanosecond())
 	case types.Duration:
 		return fmt.Sprintf("duration(%d)", v.Nanoseconds())
+	case apiservercel.Quantity:
+		return quantity(v.Quantity)
+	case *apiservercel.Quantity:
+		return quantity(v.Quantity)
+	case apiservercel.Semver:
+		return semanticVersion(v)
+	case apiservercel.Format:
+		return namedFormat(v)
 	case *types.Type:
 		return "type(" + v.TypeName() + ")"
 	case *types.Optional:
