@@ -50,11 +50,12 @@ fuzz-smoke: ## Fuzz each parser for a second, on the stable toolchain (part of `
 
 # libFuzzer sees what an input reaches; the driver of the tests only mutates, and takes every machine.
 FUZZ_SECONDS ?= 60
-fuzz: ## Fuzz each parser for FUZZ_SECONDS: by libFuzzer where nightly and cargo-fuzz are installed, else by the stable driver
+FUZZ_RUNS ?= 10000000
+fuzz: ## Fuzz each parser: for FUZZ_SECONDS by libFuzzer where nightly and cargo-fuzz are installed, else FUZZ_RUNS times by the stable driver
 	@if cargo +nightly fuzz --version >/dev/null 2>&1; then \
 	  for target in $$(cargo +nightly fuzz list); do \
 	    echo "== $$target"; mkdir -p target/fuzz/$$target; cargo +nightly fuzz run $$target target/fuzz/$$target fuzz/corpus/$$target -- -max_total_time=$(FUZZ_SECONDS) -max_len=16384; done; \
-	else WRIT_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test --release --locked --test fuzz -- --nocapture; fi
+	else WRIT_FUZZ_RUNS=$(FUZZ_RUNS) nice -n 19 cargo test --release --locked --test fuzz -- --nocapture; fi
 
 .PHONY: check fmt clippy docs deny
 check: fmt clippy docs deny test $(if $(NODE),test-pods) ## Everything that a change has to pass: format, lints, documentation, dependencies, tests

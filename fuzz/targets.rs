@@ -2,6 +2,8 @@
 //!
 //! `fuzz_targets/` gives them to libFuzzer; `tests/fuzz.rs` drives them on the stable toolchain.
 
+mod language;
+
 use writ::{
     admission::parse_review,
     attest::{Compact, Envelope, KeyId, MAX_COMPACT_BYTES, MAX_ENVELOPE_BYTES, MAX_SIGNATURES},
@@ -18,6 +20,8 @@ use writ::{
     time::Timestamp,
 };
 
+pub(crate) use language::{cel_grammar, cel_outline, cel_texts};
+
 /// A function that takes any bytes.
 pub(crate) type Target = fn(&[u8]);
 
@@ -26,6 +30,9 @@ pub(crate) const TARGETS: &[(&str, Target)] = &[
     ("canonical", canonical_json),
     ("cel_compile", cel_compile),
     ("cel_evaluate", cel_evaluate),
+    ("cel_grammar", cel_grammar),
+    ("cel_outline", cel_outline),
+    ("cel_texts", cel_texts),
     ("compact", compact),
     ("envelope", envelope),
     ("policy", policy),

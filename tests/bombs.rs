@@ -80,7 +80,7 @@ fn fault(bomb: &Bomb) -> Option<String> {
     let (work, memory): (u64, u64) = (work.parse().unwrap(), memory.parse().unwrap());
     // The unit of work that is too much may be a large one, and is not done.
     let within = (work <= MAX_WORK || ended == "WorkExceeded") && memory <= MAX_MEMORY;
-    let told = format!("{}: {ended} (not {}), work {work}, {} MiB", bomb.name, bomb.ends, memory >> 20);
+    let told = format!("{}: {ended} (should be {}), work {work}, {} MiB", bomb.name, bomb.ends, memory >> 20);
     println!("{told}");
     (ended != bomb.ends || !within).then_some(told)
 }

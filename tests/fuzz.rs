@@ -1,7 +1,8 @@
 //! The fuzz targets on the stable toolchain: every input of the corpora, and mutations of them for a while.
 //!
 //! `make fuzz` runs the same functions under libFuzzer, which sees what of the code an input reaches.
-//! `WRIT_FUZZ_SECONDS` gives each target more time, `WRIT_FUZZ_SEED` another course. An input that fails is written to
+//! `WRIT_FUZZ_SECONDS` gives each target more time, `WRIT_FUZZ_RUNS` so many executions instead, `WRIT_FUZZ_SEED` another
+//! course. An input that fails is written to
 //! `target/fuzz`; in the corpus it is a test from then on.
 
 #![expect(
@@ -181,17 +182,23 @@ fn drive(name: &str) {
         take(name, *target, input);
     }
     let time = Duration::from_secs(variable("WRIT_FUZZ_SECONDS").unwrap_or(1));
+    // So many executions, however long they take.
+    let runs = variable("WRIT_FUZZ_RUNS").unwrap_or(0);
     let mut random = Random(variable("WRIT_FUZZ_SEED").unwrap_or(1));
     let started = Instant::now();
     let mut executions = 0_u64;
-    while started.elapsed() < time {
+    while if runs > 0 { executions < runs } else { started.elapsed() < time } {
         let mut input = corpus[random.below(corpus.len())].clone();
         let other = &corpus[random.below(corpus.len())];
         mutate(&mut input, other, &mut random);
         take(name, *target, &input);
         executions += 1;
     }
-    println!("{name}: {executions} executions in {:.1} s, {} inputs in the corpus", time.as_secs_f64(), corpus.len());
+    println!(
+        "{name}: {executions} executions in {:.1} s, {} inputs in the corpus",
+        started.elapsed().as_secs_f64(),
+        corpus.len()
+    );
     assert!(executions > 0);
 }
 
@@ -208,6 +215,21 @@ fn cel_compile() {
 #[test]
 fn cel_evaluate() {
     drive("cel_evaluate");
+}
+
+#[test]
+fn cel_grammar() {
+    drive("cel_grammar");
+}
+
+#[test]
+fn cel_outline() {
+    drive("cel_outline");
+}
+
+#[test]
+fn cel_texts() {
+    drive("cel_texts");
 }
 
 #[test]

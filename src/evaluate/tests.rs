@@ -380,3 +380,70 @@ fn what_stopped_the_decision_is_explained_last() {
         ["matchCondition no: [] object.a > 5 = false (3)", "matchCondition no:   [] object.a = 1 (2)",]
     );
 }
+
+/// An expression that is true, and costs about so many times 100,000 units.
+fn worth(times: usize) -> String {
+    let ten = "object.x.all(a, object.x.all(b, object.x.all(c, object.x.all(d, a == 0))))";
+    vec![ten; times].join(" && ")
+}
+
+/// Decides by a policy with these parts over ten zeros.
+fn spend(parts: &str) -> Decision {
+    decision(parts, r#"{"x":[0,0,0,0,0,0,0,0,0,0]}"#)
+}
+
+#[test]
+fn each_expression_has_a_limit_within_the_budget_of_the_decision() {
+    let allow = "rules: [{name: a, outcome: Allow, reason: A}]";
+    let signal =
+        |index: usize, expression: &str| format!("  - {{name: s{index}, type: Boolean, expression: '{expression}'}}\n");
+    let signals = |count: usize, expression: &str| -> String {
+        let all: String = (0..count).map(|index| signal(index, expression)).collect();
+        format!("signals:\n{all}{allow}")
+    };
+    let one = spend(&signals(1, &worth(1))).cost;
+    assert!((50_000..100_000).contains(&one), "{one}");
+    let fits = usize::try_from(1_000_000 / one).unwrap();
+
+    // One expression up to its limit, and not above it, whatever is left of the budget.
+    let made = spend(&signals(1, &worth(fits)));
+    assert_eq!((made.reason(), made.cost <= 1_000_000), ("A", true));
+    let made = spend(&signals(1, &worth(fits + 1)));
+    assert_eq!(made.reason(), "CostExceeded");
+    assert!(made.message.contains("the cost limit of 1000000 is exceeded"), "{}", made.message);
+
+    // Several of them cost more than one may, and no more than the budget.
+    let half = fits / 2;
+    let made = spend(&signals(4, &worth(half)));
+    assert_eq!((made.reason(), made.cost > 1_000_000), ("A", true), "{}", made.message);
+    let made = spend(&signals(30, &worth(half)));
+    assert_eq!(made.reason(), "CostExceeded");
+    assert!(
+        made.message.contains("limit of 10000000 is exceeded") || made.message.contains("limit of 20000000"),
+        "{}",
+        made.message
+    );
+}
+
+#[test]
+fn a_variable_has_a_limit_of_its_own_and_counts_once() {
+    let policy = |variable: &str, signal: &str| {
+        let declared = format!(
+            "variables: [{{name: v, expression: '{variable}'}}]\nsignals: [{{name: s, type: Boolean, expression: '{signal}'}}]"
+        );
+        spend(&format!("{declared}\nrules: [{{name: a, outcome: Allow, reason: A}}]"))
+    };
+    let one = policy(&worth(1), "true").cost;
+    assert_eq!(one, 0, "nobody reads it");
+    let one = policy(&worth(1), "variables.v").cost;
+    let fits = usize::try_from(1_000_000 / one).unwrap();
+    // Read twice, evaluated once.
+    let twice = policy(&worth(1), "variables.v && variables.v").cost;
+    assert!(twice < one + 10, "{one} {twice}");
+    // Neither is above its own limit, though the two together are.
+    let made = policy(&worth(fits - 1), &format!("variables.v && {}", worth(fits - 1)));
+    assert_eq!((made.reason(), made.cost > 1_000_000), ("A", true), "{}", made.message);
+    // Above it nothing absorbs the error.
+    let made = policy(&worth(fits + 1), "variables.v || true");
+    assert_eq!(made.reason(), "CostExceeded");
+}

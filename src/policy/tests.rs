@@ -311,3 +311,17 @@ fn rules_that_never_decide_are_told_of() {
     );
     assert_eq!(notes(&[("a", "1 < 2"), ("b", web)]), [never_decides("b", 1, "a")]);
 }
+
+#[test]
+fn an_expression_that_could_cost_too_much_is_named() {
+    let warnings = |expression: &str| {
+        let from = "'object.metadata.name'}";
+        compile("change-ticket.v1", &spec(&BASE.replace(from, &format!("{expression:?}}}")))).unwrap().warnings()
+    };
+    assert_eq!(warnings("object.metadata.name"), Vec::<String>::new());
+    let found = warnings("string(object.a.all(x, object.a.all(y, object.a.all(z, x == y))))");
+    let [one, all] = found.as_slice() else { panic!("{found:?}") };
+    assert!(one.starts_with("spec.signals[1].expression: the largest objects could cost "), "{one}");
+    assert!(one.contains("over the limit of 1000000 per expression"), "{one}");
+    assert!(all.contains("over the limit of 10000000 per decision"), "{all}");
+}

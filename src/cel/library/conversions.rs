@@ -96,7 +96,7 @@ fn type_of<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 /// Pays for reading a text: a number may have any length.
 fn read(fuel: &mut Fuel, arguments: &[Value<'_>]) -> Result<(), EvaluationErrorKind> {
     match arguments {
-        [Value::String(text)] => fuel.scan(text.len()),
+        [Value::String(text)] => fuel.copy(text.len()),
         _ => Ok(()),
     }
 }
@@ -148,7 +148,11 @@ fn to_duration<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     read(fuel, arguments)?;
     match arguments {
         [Value::Duration(value)] => Ok(Value::Duration(*value)),
-        [Value::String(text)] => Duration::parse(text).map(Value::Duration).ok_or(failed("string", "duration")),
+        [Value::String(text)] => {
+            // Each of its numbers is one to add up: slower than any other text.
+            fuel.toil(2 * text.len() as u64)?;
+            Duration::parse(text).map(Value::Duration).ok_or(failed("string", "duration"))
+        }
         _ => Err(no_such_overload("duration", arguments)),
     }
 }

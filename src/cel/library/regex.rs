@@ -58,8 +58,9 @@ fn describe(into: &mut Declarations) {
         .example("'1 22 333'.findAll('[0-9]+', 2)", "['1', '22']");
 }
 
-/// Patterns of no more states are matched in one pass over the text.
-const SMALL_STATES: u64 = 16;
+/// Patterns of no more states are matched in one pass over the text: the automaton that is made of them on the way, of
+/// up to two to the power of so many states, fits its cache.
+const SMALL_STATES: u64 = 8;
 
 /// A function that takes a pattern as its second argument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -209,6 +209,7 @@ fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     fuel.scan(text.len() + old.len())?;
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let most = if old.is_empty() { text.chars().count() + 1 } else { text.matches(&**old).count() };
+    fuel.toil(most as u64)?;
     // Paid before it is made: the result may be far longer than its parts.
     fuel.copy(most.min(limit).saturating_mul(new.len()).saturating_add(text.len()))?;
     Ok(Value::from(text.replacen(&**old, new, limit)))

@@ -262,6 +262,7 @@ fn insert<'a>(
     value: Value<'a>,
 ) -> Result<(), EvaluationErrorKind> {
     let key = Key::of(key)?;
+    fuel.toil(u64::from(entries.len().checked_ilog2().unwrap_or_default()))?;
     fuel.search(key.text(), entries.len())?;
     match entries.insert(key, value) {
         None => Ok(()),

@@ -70,6 +70,7 @@ impl Ord for Key<'_> {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
             (Self::String(a), Self::String(b)) => key_order(a, b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
             (Self::Bool(a), Self::Bool(b)) => a.cmp(b),
             _ if self.rank() != other.rank() => self.rank().cmp(&other.rank()),
             _ => compare_exactly(&self.value(), &other.value()).unwrap_or(Ordering::Equal),

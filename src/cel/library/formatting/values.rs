@@ -20,6 +20,12 @@ fn refused<T>(reason: &'static str) -> Result<T> {
     Err(EvaluationErrorKind::InvalidArgument { function: "format", reason })
 }
 
+/// The work of writing a value, however short its text is.
+const WRITTEN: u64 = 8;
+
+/// The work of each digit of a double.
+const DIGIT: u64 = 8;
+
 /// A text that is paid for as it grows.
 pub(super) struct Writer<'f> {
     fuel: &'f mut Fuel,
@@ -42,7 +48,7 @@ impl<'f> Writer<'f> {
     }
 
     pub(super) fn clause(&mut self, clause: Clause, value: &Value<'_>) -> Result {
-        self.fuel.toil(1)?;
+        self.fuel.toil(WRITTEN)?;
         match clause.verb {
             Verb::Text => self.plain(value),
             Verb::Decimal => match value {
@@ -50,12 +56,12 @@ impl<'f> Writer<'f> {
                 Value::Uint(value) => self.text(&value.to_string()),
                 _ => refused("%d writes integers only"),
             },
-            Verb::Fixed => self.text(&numbers::fixed(double(value)?, clause.precision)),
+            Verb::Fixed => self.double(&numbers::fixed(double(value)?, clause.precision)),
             Verb::Scientific => {
                 let value = double(value)?;
                 // Padding is paid for before it is made.
                 self.fuel.copy(numbers::width(clause.precision))?;
-                self.text(&numbers::scientific(value, clause.precision))
+                self.double(&numbers::scientific(value, clause.precision))
             }
             Verb::Binary => match value {
                 Value::Int(value) => self.integer(*value, &format!("{:b}", value.unsigned_abs())),
@@ -71,6 +77,12 @@ impl<'f> Writer<'f> {
             Verb::Hex => self.hex(value, false),
             Verb::UpperHex => self.hex(value, true),
         }
+    }
+
+    /// The text of a double: finding its digits is slow.
+    fn double(&mut self, text: &str) -> Result {
+        self.fuel.toil(DIGIT.saturating_mul(text.len() as u64))?;
+        self.text(text)
     }
 
     /// The digits of an integer without its sign, and that before them.
@@ -108,7 +120,7 @@ impl<'f> Writer<'f> {
                 let text = self.utf8(bytes)?;
                 self.text(text)
             }
-            Value::Double(value) => self.text(&shortest(*value)),
+            Value::Double(value) => self.double(&shortest(*value)),
             Value::Timestamp(value) => self.text(&value.to_string()),
             Value::Duration(value) => self.text(&value.to_string()),
             other => self.nested(other),
@@ -122,13 +134,13 @@ impl<'f> Writer<'f> {
 
     /// A value within a list or a map, in the notation of CEL. Recurses with the depth of the value, which is bounded.
     fn nested(&mut self, value: &Value<'_>) -> Result {
-        self.fuel.toil(1)?;
+        self.fuel.toil(WRITTEN)?;
         match value {
             Value::Null => self.text("null"),
             Value::Bool(value) => self.text(if *value { "true" } else { "false" }),
             Value::Int(value) => self.text(&value.to_string()),
             Value::Uint(value) => self.text(&value.to_string()),
-            Value::Double(value) => self.text(&numbers::nested(*value)),
+            Value::Double(value) => self.double(&numbers::nested(*value)),
             Value::String(text) => self.quoted(text),
             Value::Bytes(bytes) => {
                 let text = self.utf8(bytes)?;

@@ -76,11 +76,12 @@ impl Decimal {
         if self.negative { -value } else { value }
     }
 
-    /// Multiplies the integer.
+    /// Multiplies the integer by a binary suffix, which is 2^60 at most: so every step fits, and is a fast one.
     pub(super) fn multiply(&mut self, by: u64) {
-        let mut carry: u128 = 0;
+        let by = by.min(1 << 60);
+        let mut carry: u64 = 0;
         for digit in self.digits.iter_mut().rev() {
-            let product = u128::from(*digit) * u128::from(by) + carry;
+            let product = u64::from(*digit) * by + carry;
             *digit = u8::try_from(product % 10).unwrap_or_default();
             carry = product / 10;
         }
