@@ -258,6 +258,11 @@ fn patterns_are_bounded() {
         let kind = refused(&format!("'a'.matches('{pattern}')"));
         assert_eq!(kind, CompileErrorKind::InvalidConstant(refusal.to_owned()), "{pattern}");
     }
+    let refusal = "invalid regular expression: invalid number of repetitions";
+    for pattern in ["a{4294967295}", "a{99999999999}", "a{99999999999,}", "a{1,99999999999}"] {
+        let kind = refused(&format!("'a'.matches('{pattern}')"));
+        assert_eq!(kind, CompileErrorKind::InvalidConstant(refusal.to_owned()), "{pattern}");
+    }
     let different = |count: usize| (0..count).map(|n| format!("'a'.matches('{n}')")).collect::<Vec<_>>().join("||");
     compiled(&different(MAX_PATTERNS));
     let refusal = "more than 32 regular expressions: use variables";

@@ -415,7 +415,7 @@ fn bounds(rest: &str) -> Option<(usize, Result<u32, Reason>)> {
     };
     let length = rest.len() - characters.map(char::len_utf8).sum::<usize>();
     let fits = least <= MAX_REPEAT && most.is_none_or(|most| most <= MAX_REPEAT && least <= most);
-    let times = most.unwrap_or(least + 1).max(1);
+    let times = most.unwrap_or(least.saturating_add(1)).max(1);
     Some((length, if fits { Ok(times) } else { Err("invalid number of repetitions") }))
 }
 
