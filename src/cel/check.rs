@@ -218,7 +218,7 @@ impl Checker<'_> {
             Kind::Map(entries) => self.check_map(id, entries),
             Kind::Macro(form) => self.check_macro(id, form),
         };
-        self.set_type(id, of);
+        self.set_type(id, if self.env.is_typed() { of } else { Type::Dyn });
     }
 
     fn expect_bool(&mut self, id: NodeId) {

@@ -1,6 +1,7 @@
 //! What the parts do together; the vectors are in `tests/vectors/cel`.
 
 mod api;
+mod conformance;
 mod limits;
 mod properties;
 mod render;
