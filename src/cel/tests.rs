@@ -3,6 +3,7 @@
 mod api;
 mod conformance;
 mod limits;
+mod oracle;
 mod properties;
 mod render;
 mod vectors;

@@ -142,7 +142,7 @@ impl<'s> Parser<'s> {
         let (sign, name) = match self.token.kind {
             TokenKind::Not => (TokenKind::Not, "!_"),
             TokenKind::Minus => (TokenKind::Minus, "-_"),
-            _ => return self.member(false),
+            _ => return self.member(None),
         };
         let offset = self.token.offset;
         let mut count = 0_usize;
@@ -151,15 +151,15 @@ impl<'s> Parser<'s> {
         }
         let number = matches!(self.token.kind, TokenKind::Int | TokenKind::Double);
         if sign == TokenKind::Minus && count == 1 && number {
-            return self.member(true);
+            return self.member(Some(offset));
         }
-        let operand = self.member(false)?;
+        let operand = self.member(None)?;
         if count.is_multiple_of(2) { Ok(operand) } else { self.operator(offset, name, &[operand]) }
     }
 
-    /// A primary and what is selected, indexed and called on it; `negative` where a sign belongs to its number.
-    fn member(&mut self, negative: bool) -> Result<NodeId, Fault> {
-        let mut node = self.primary(negative)?;
+    /// A primary and what is selected, indexed and called on it; `sign` is where its number's minus stands.
+    fn member(&mut self, sign: Option<u32>) -> Result<NodeId, Fault> {
+        let mut node = self.primary(sign)?;
         loop {
             let offset = self.token.offset;
             node = match self.token.kind {
@@ -192,7 +192,7 @@ impl<'s> Parser<'s> {
 
     /// `.field`, `.?field` or `.method(…)` on `operand`.
     fn selection(&mut self, operand: NodeId) -> Result<NodeId, Fault> {
-        self.advance()?;
+        let dot = self.advance()?.offset;
         let optional = self.accept(TokenKind::Question)?;
         let name = match self.token.kind {
             TokenKind::Ident | TokenKind::QuotedIdent => self.advance()?,
@@ -200,18 +200,18 @@ impl<'s> Parser<'s> {
         };
         let is_call = self.token.kind == TokenKind::OpenParenthesis;
         if is_call && !optional && name.kind == TokenKind::Ident {
-            self.advance()?;
+            let open = self.advance()?.offset;
             let arguments = self.arguments()?;
-            return match macros::receiver(self, name.text, name.offset, operand, &arguments)? {
+            return match macros::receiver(self, name.text, open, operand, &arguments)? {
                 Some(expanded) => Ok(expanded),
                 None => {
                     let kind =
                         Kind::Call { function: name.text.into(), target: Some(operand), arguments: arguments.into() };
-                    self.push(name.offset, kind)
+                    self.push(open, kind)
                 }
             };
         }
-        self.push(name.offset, Kind::Select { operand, field: name.text.into(), optional })
+        self.push(dot, Kind::Select { operand, field: name.text.into(), optional })
     }
 
     /// Expressions up to the closing parenthesis.
@@ -229,9 +229,10 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn primary(&mut self, negative: bool) -> Result<NodeId, Fault> {
+    fn primary(&mut self, sign: Option<u32>) -> Result<NodeId, Fault> {
         let token = self.token;
-        let at = |kind| (token.offset, kind);
+        let (offset, negative) = (sign.unwrap_or(token.offset), sign.is_some());
+        let at = |kind| (offset, kind);
         let kind = match token.kind {
             TokenKind::Int => Kind::Int(literal::int(token.text, negative).map_err(at)?),
             TokenKind::Uint => Kind::Uint(literal::uint(token.text).map_err(at)?),
@@ -253,7 +254,7 @@ impl<'s> Parser<'s> {
             _ => return Err(self.unexpected("an expression")),
         };
         self.advance()?;
-        self.push(token.offset, kind)
+        self.push(offset, kind)
     }
 
     /// A variable or a call of a function without target, with or without a dot before it.
@@ -263,14 +264,15 @@ impl<'s> Parser<'s> {
         if RESERVED.contains(&name.text) {
             return Err((name.offset, CompileErrorKind::ReservedWord(name.text.to_owned())));
         }
+        let open = self.token.offset;
         if !self.accept(TokenKind::OpenParenthesis)? {
             return self.push(name.offset, Kind::Ident { name: name.text.into(), absolute });
         }
         let arguments = self.arguments()?;
-        if !absolute && let Some(expanded) = macros::global(self, name.text, &arguments)? {
+        if !absolute && let Some(expanded) = macros::global(self, name.text, open, &arguments)? {
             return Ok(expanded);
         }
-        self.push(name.offset, Kind::Call { function: name.text.into(), target: None, arguments: arguments.into() })
+        self.push(open, Kind::Call { function: name.text.into(), target: None, arguments: arguments.into() })
     }
 
     fn list(&mut self) -> Result<NodeId, Fault> {

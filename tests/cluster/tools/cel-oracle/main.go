@@ -1,6 +1,7 @@
 // Command cel-oracle evaluates expressions by the API server's own CEL. See README.md.
 //
 //	cel-oracle lines < CASES      evaluate cases, one JSON object a line
+//	cel-oracle answers < LINES    evaluate cases in bulk; see answers.go
 //	cel-oracle fill FILE...       rewrite the expectations of vector files
 //	cel-oracle check FILE...      fail where a vector file does not say what the API server says
 package main
@@ -17,13 +18,15 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fatal(fmt.Errorf("say what to do: lines, fill or check"))
+		fatal(fmt.Errorf("say what to do: lines, answers, fill or check"))
 	}
 	base := environment.MustBaseEnvSet(version.MajorMinor(1, 37)).StoredExpressionsEnv()
 	oracle := &Oracle{base: base}
 	switch command := os.Args[1]; command {
 	case "lines":
 		lines(oracle)
+	case "answers":
+		answers(oracle)
 	case "fill", "check":
 		different := 0
 		for _, path := range os.Args[2:] {
@@ -37,7 +40,7 @@ func main() {
 			fatal(fmt.Errorf("%d cases differ from the API server", different))
 		}
 	default:
-		fatal(fmt.Errorf("unknown command %q: use lines, fill or check", command))
+		fatal(fmt.Errorf("unknown command %q: use lines, answers, fill or check", command))
 	}
 }
 
