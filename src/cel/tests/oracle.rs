@@ -2,6 +2,8 @@
 //!
 //! `make oracle N=… SEED=…` compares as many expressions as wanted.
 
+mod admission;
+mod corpus;
 mod data;
 mod differences;
 mod generate;
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     canonical,
-    cel::{Bindings, CompileErrorKind, Environment, Fuel, Type, compile},
+    cel::{Activation, Bindings, CompileErrorKind, CompileErrors, Environment, Fuel, Program, Type, compile},
 };
 use differences::DIFFERENCES;
 use generate::Generator;
@@ -65,21 +67,34 @@ impl Compared {
     }
 }
 
+type Own = (Expected, Vec<(String, CompileErrorKind)>);
+
 /// What this engine makes of the expressions of a group.
-fn answers(group: &Group) -> Vec<(Expected, Vec<(String, CompileErrorKind)>)> {
-    let mut env = Environment::new();
-    let mut held = Vec::new();
-    for (name, input) in &group.input {
-        let of = group.types.get(name).map_or(Type::Dyn, |of| parse_type(of.as_str().unwrap()));
-        env = env.variable(name, of.clone());
-        held.push((name, of, canonical::Value::from(input.clone())));
+fn answers(group: &Group) -> Vec<Own> {
+    let held = |(name, input): (&String, &Json)| (name.clone(), canonical::Value::from(input.clone()));
+    let inputs: Vec<(String, canonical::Value<'_>)> = group.input.iter().map(held).collect();
+    if let Some(variables) = &group.variables {
+        let (env, variables) = admission::environment(variables);
+        let programs = compiled(&group.expressions, &env);
+        return evaluated(&programs, &admission::Request::new(&env, &inputs, &variables));
     }
+    let type_of = |name: &str| group.types.get(name).map_or(Type::Dyn, |of| parse_type(of.as_str().unwrap()));
+    let env = inputs.iter().fold(Environment::new(), |env, (name, _)| env.variable(name, type_of(name)));
+    let programs = compiled(&group.expressions, &env);
     let mut bindings = Bindings::new();
-    for (name, of, input) in &held {
-        bindings.set(env.slot(name).unwrap(), value_of(of, input));
+    for (name, input) in &inputs {
+        bindings.set(env.slot(name).unwrap(), value_of(&type_of(name), input));
     }
-    let answer = |expression: &String| {
-        let program = match compile(expression, &env, None) {
+    evaluated(&programs, &bindings)
+}
+
+fn compiled(expressions: &[String], env: &Environment) -> Vec<Result<Program, CompileErrors>> {
+    expressions.iter().map(|expression| compile(expression, env, None)).collect()
+}
+
+fn evaluated<'a>(programs: &'a [Result<Program, CompileErrors>], activation: &dyn Activation<'a>) -> Vec<Own> {
+    let own = |program: &'a Result<Program, CompileErrors>| {
+        let program = match program {
             Ok(program) => program,
             Err(errors) => {
                 let refused = Expected { error: Some("Compile".to_owned()), ..Expected::default() };
@@ -88,14 +103,14 @@ fn answers(group: &Group) -> Vec<(Expected, Vec<(String, CompileErrorKind)>)> {
             }
         };
         let mut fuel = Fuel::new(Fuel::PER_EXPRESSION);
-        let (value, error) = match program.evaluate(&bindings, &mut fuel) {
+        let (value, error) = match program.evaluate(activation, &mut fuel) {
             Ok(value) => (Some(render(&value)), None),
             Err(error) => (None, Some(error.kind.code().to_owned())),
         };
         let cost = (error.as_deref() != Some("CostExceeded")).then_some(fuel.cost());
         (Expected { of: Some(program.output().to_string()), value, error, cost }, Vec::new())
     };
-    group.expressions.iter().map(answer).collect()
+    programs.iter().map(own).collect()
 }
 
 #[derive(Default)]
@@ -171,7 +186,7 @@ fn generated(seed: u64, count: usize) -> (Vec<Group>, BTreeMap<&'static str, usi
         for (name, count) in generator.called {
             *called.entry(name).or_default() += count;
         }
-        Group { types: types.clone(), input, expressions }
+        Group { types: types.clone(), input, variables: None, expressions }
     });
     (groups.collect(), called)
 }

@@ -6,16 +6,25 @@ use std::{
     thread,
 };
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
 use crate::cel::tests::vectors::Expected;
 
-/// An expression over the inputs of its group.
-#[derive(Clone, Debug)]
+/// A variable of a policy, or an expression with the field that it stands in.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Named {
+    pub(super) name: String,
+    pub(super) expression: String,
+}
+
+/// Expressions over the same inputs.
+#[derive(Clone, Debug, Default)]
 pub(super) struct Group {
     pub(super) types: Map<String, Json>,
     pub(super) input: Map<String, Json>,
+    /// Those of an admission policy; its environment is the API server's for these.
+    pub(super) variables: Option<Vec<Named>>,
     pub(super) expressions: Vec<String>,
 }
 
@@ -49,7 +58,8 @@ pub(super) fn ask(groups: &[Group], runs: usize) -> Vec<Answer> {
         Command::new(program()).arg("answers").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = String::new();
     for group in groups {
-        lines.push_str(&json!({ "types": group.types, "input": group.input }).to_string());
+        let shared = json!({ "types": group.types, "input": group.input, "variables": group.variables });
+        lines.push_str(&shared.to_string());
         lines.push('\n');
         for expression in &group.expressions {
             lines.push_str(&json!({ "expression": expression, "runs": runs }).to_string());

@@ -17,6 +17,8 @@ type Question struct {
 	Expression *string                    `json:"expression"`
 	Types      map[string]string          `json:"types"`
 	Input      map[string]json.RawMessage `json:"input"`
+	// Variables are those of an admission policy, which has its own environment; there `types` say nothing.
+	Variables *[]Named `json:"variables"`
 	// Runs is how often the expression is evaluated: Go's maps iterate at random, so an answer may vary.
 	Runs int `json:"runs"`
 }
@@ -43,17 +45,23 @@ func answers(oracle *Oracle) {
 	defer out.Flush()
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	env, activation := oracle.declare(nil, nil)
+	compiled, activation := oracle.plain(nil, nil)
+	var current *policy
 	for in.Scan() {
 		var q Question
 		if err := json.Unmarshal(in.Bytes(), &q); err != nil {
 			fatal(fmt.Errorf("not a question: %w", err))
 		}
 		if q.Expression == nil {
-			env, activation = oracle.declare(q.Types, q.Input)
+			if q.Variables == nil {
+				compiled, activation = oracle.plain(q.Types, q.Input)
+				continue
+			}
+			current = admission(*q.Variables, current)
+			compiled, activation = current.compile, current.activate(q.Input)
 			continue
 		}
-		if err := encoder.Encode(answer(env, *q.Expression, activation, max(q.Runs, 1))); err != nil {
+		if err := encoder.Encode(answer(compiled, *q.Expression, activation, max(q.Runs, 1))); err != nil {
 			fatal(err)
 		}
 	}
@@ -62,26 +70,44 @@ func answers(oracle *Oracle) {
 	}
 }
 
-func answer(env *cel.Env, expression string, activation map[string]any, runs int) (answer Answer) {
+// compile makes a program of an expression and names its type, or says why not.
+type compile func(expression string) (cel.Program, string, *Answer)
+
+// plain compiles in the environment of stored expressions with variables of some types.
+func (o *Oracle) plain(kinds map[string]string, input map[string]json.RawMessage) (compile, map[string]any) {
+	env, activation := o.declare(kinds, input)
+	return func(expression string) (cel.Program, string, *Answer) {
+		ast, issues := env.Compile(expression)
+		if issues.Err() != nil {
+			return nil, "", refusal(issues)
+		}
+		program, err := env.Program(ast)
+		if err != nil {
+			return nil, "", &Answer{Error: "Compile", Message: firstLine(err.Error())}
+		}
+		return program, cel.FormatCELType(ast.OutputType()), nil
+	}, activation
+}
+
+func refusal(issues *cel.Issues) *Answer {
+	message := issues.String()
+	return &Answer{
+		Error: "Compile", Positions: places(issues), Message: firstLine(message),
+		Syntax: strings.Contains(message, "Syntax error"),
+	}
+}
+
+func answer(compiled compile, expression string, activation map[string]any, runs int) (answer Answer) {
 	defer func() {
 		// As for cases: a fault of the compiler is a refusal.
 		if fault := recover(); fault != nil {
 			answer = Answer{Error: "Compile", Message: fmt.Sprint(fault)}
 		}
 	}()
-	ast, issues := env.Compile(expression)
-	if issues.Err() != nil {
-		message := issues.Err().Error()
-		return Answer{
-			Error: "Compile", Positions: places(issues), Message: firstLine(message),
-			Syntax: strings.Contains(message, "Syntax error"),
-		}
+	program, kind, refused := compiled(expression)
+	if refused != nil {
+		return *refused
 	}
-	program, err := env.Program(ast)
-	if err != nil {
-		return Answer{Error: "Compile", Message: firstLine(err.Error())}
-	}
-	kind := cel.FormatCELType(ast.OutputType())
 	answer = evaluated(program, activation, kind)
 	for range runs - 1 {
 		if again := evaluated(program, activation, kind); encode(again) != encode(answer) {

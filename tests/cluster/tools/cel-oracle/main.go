@@ -2,6 +2,7 @@
 //
 //	cel-oracle lines < CASES      evaluate cases, one JSON object a line
 //	cel-oracle answers < LINES    evaluate cases in bulk; see answers.go
+//	cel-oracle corpus FOLDER...   write the expressions of test tables and policies below folders, one JSON line each
 //	cel-oracle fill FILE...       rewrite the expectations of vector files
 //	cel-oracle check FILE...      fail where a vector file does not say what the API server says
 package main
@@ -18,7 +19,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fatal(fmt.Errorf("say what to do: lines, answers, fill or check"))
+		fatal(fmt.Errorf("say what to do: lines, answers, corpus, fill or check"))
 	}
 	base := environment.MustBaseEnvSet(version.MajorMinor(1, 37)).StoredExpressionsEnv()
 	oracle := &Oracle{base: base}
@@ -27,6 +28,10 @@ func main() {
 		lines(oracle)
 	case "answers":
 		answers(oracle)
+	case "corpus":
+		if err := corpus(os.Args[2:]); err != nil {
+			fatal(err)
+		}
 	case "fill", "check":
 		different := 0
 		for _, path := range os.Args[2:] {
@@ -40,7 +45,7 @@ func main() {
 			fatal(fmt.Errorf("%d cases differ from the API server", different))
 		}
 	default:
-		fatal(fmt.Errorf("unknown command %q: use lines, answers, fill or check", command))
+		fatal(fmt.Errorf("unknown command %q: use lines, answers, corpus, fill or check", command))
 	}
 }
 
