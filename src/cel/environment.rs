@@ -44,7 +44,6 @@ pub(in crate::cel) enum Rules {
     #[cfg_attr(not(test), expect(dead_code, reason = "no policy can choose it"))]
     Specification,
     /// Nor is any type known: everything is `dyn`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no policy can choose it"))]
     Untyped,
 }
 

@@ -41,8 +41,16 @@ pub(super) const PATHS: &[(&str, Type)] = &[
 ];
 
 /// Paths to lists and maps, whose parts are `dyn`.
-pub(super) const LISTS: &[&str] =
-    &["object.spec.containers", "object.spec.numbers", "object.spec.names", "object.spec.mixed", "object.spec.empty"];
+pub(super) const LISTS: &[&str] = &[
+    "object.spec.containers",
+    "object.spec.numbers",
+    "object.spec.numbers",
+    "object.spec.names",
+    "object.spec.names",
+    "object.spec.names",
+    "object.spec.mixed",
+    "object.spec.empty",
+];
 pub(super) const MAPS: &[&str] = &["object.metadata.labels", "object.spec.one", "object.metadata", "object"];
 
 const TEXTS: &[&str] = &["", "a", "abc", "web", "é😀", "a,b", "10", "1.2.3", "10.0.0.1", "500m", "prod-eu", "A B"];

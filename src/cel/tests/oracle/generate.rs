@@ -176,7 +176,7 @@ impl<'r> Generator<'r> {
                 let count = if self.random.chance(80) { 1 } else { self.random.below(3) };
                 let entries: Option<Vec<String>> = (0..count)
                     .map(|_| {
-                        let optional = self.random.chance(5);
+                        let optional = self.random.chance(3);
                         let (key, value) = (
                             self.of(key, 0)?,
                             if optional { Type::optional(value.as_ref().clone()) } else { value.as_ref().clone() },
@@ -194,7 +194,7 @@ impl<'r> Generator<'r> {
     }
 
     fn part(&mut self, of: &Type, depth: usize) -> Option<String> {
-        if self.random.chance(5) {
+        if self.random.chance(3) {
             return Some(format!("?{}", self.of(&Type::optional(of.clone()), depth)?));
         }
         self.of(of, depth)

@@ -39,7 +39,8 @@ impl Generator<'_> {
 
     fn has(&mut self, depth: usize) -> Option<String> {
         let of = self.some_type();
-        let map = self.of(&Type::map(Type::String, of), depth - 1)?;
+        let depth = if self.random.chance(80) { 0 } else { depth - 1 };
+        let map = self.of(&Type::map(Type::String, of), depth)?;
         let field = *self.random.pick(&["k", "absent", "app"]);
         Some(format!("has({map}.{field})"))
     }
