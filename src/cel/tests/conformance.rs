@@ -15,12 +15,14 @@ use std::{
 use serde::Deserialize;
 use serde_json::Value as Json;
 
-use super::render::render;
+use super::{
+    oracle::{self, Group},
+    render::render,
+};
 use crate::cel::{Bindings, Environment, Fuel, Type, compile, environment::Rules};
 use values::{type_of, value_of};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conformance.md");
-const VECTORS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/cel/specification.json");
 
 /// A case: what the CEL project gives, where it stands, and what its parser and checker say of it.
 #[derive(Deserialize)]
@@ -159,13 +161,14 @@ struct Counts {
 fn the_engine_passes_the_tests_of_the_cel_project() {
     let known = |table: &[(&str, &str)], case: &Case| table.iter().any(|(text, _)| *text == case.expression());
     let mut sections: BTreeMap<String, Counts> = BTreeMap::new();
-    let (mut unexplained, mut missed) = (Vec::new(), BTreeSet::new());
+    let (mut unexplained, mut seen, mut missed) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
     for case in &cases() {
         let counts = sections.entry(case.section()).or_default();
         if let Some(reason) = scope::outside(case) {
             *counts.outside.entry(reason).or_default() += 1;
             continue;
         }
+        seen.insert(case.expression().to_owned());
         let Some(fault) = fault(case) else {
             counts.passed += 1;
             continue;
@@ -181,13 +184,11 @@ fn the_engine_passes_the_tests_of_the_cel_project() {
     }
     assert!(unexplained.is_empty(), "{} cases:\n{}", unexplained.len(), unexplained.join("\n"));
     for (expression, _) in scope::MISSES.iter().chain(scope::AS_THE_API_SERVER) {
-        assert!(missed.contains(*expression), "`{expression}` passes now: take it from the table");
+        let passes = seen.contains(*expression) && !missed.contains(*expression);
+        assert!(!passes, "`{expression}` passes now: take it from the table");
     }
-    let vectors = std::fs::read_to_string(VECTORS).unwrap();
-    for (expression, _) in scope::AS_THE_API_SERVER {
-        assert!(vectors.contains(expression), "`{expression}` is no case of {VECTORS}");
-    }
-    let page = page(&sections);
+    differs_as_the_api_server_does(&missed);
+    let page = page(&sections, &missed);
     if std::env::var("WRIT_WRITE_DOCS").is_ok() {
         std::fs::write(PAGE, &page).unwrap();
     }
@@ -195,7 +196,26 @@ fn the_engine_passes_the_tests_of_the_cel_project() {
     assert_eq!(committed, page, "run `WRIT_WRITE_DOCS=1 cargo test --lib conformance` and commit docs/conformance.md");
 }
 
-fn page(sections: &BTreeMap<String, Counts>) -> String {
+/// What is said to be as the API server has it is so: by its rules the engine makes the same of it.
+fn differs_as_the_api_server_does(missed: &BTreeSet<String>) {
+    let pairs = |value: fn(&(&str, &str, &str)) -> String| {
+        scope::INPUTS.iter().map(|input| (input.0.to_owned(), Json::from(value(input)))).collect()
+    };
+    let expressions: Vec<String> = scope::AS_THE_API_SERVER
+        .iter()
+        .map(|(text, _)| (*text).to_owned())
+        .filter(|text| missed.contains(text))
+        .collect();
+    assert!(expressions.len() >= 9);
+    oracle::agrees(Group {
+        types: pairs(|input| input.1.to_owned()),
+        input: pairs(|input| input.2.to_owned()),
+        expressions,
+        ..Group::default()
+    });
+}
+
+fn page(sections: &BTreeMap<String, Counts>, misses: &BTreeSet<String>) -> String {
     let sum = |count: fn(&Counts) -> usize| sections.values().map(count).sum::<usize>();
     let (passed, as_the_api_server) = (sum(|counts| counts.passed), sum(|counts| counts.as_the_api_server));
     let (missed, outside) = (sum(|counts| counts.missed), sum(|counts| counts.outside.values().sum()));
@@ -212,7 +232,7 @@ fn page(sections: &BTreeMap<String, Counts>) -> String {
     let _ = writeln!(page, "| **all** | **{passed}** | **{as_the_api_server}** | **{missed}** | **{outside}** |");
     for (title, rows) in [("As the API server", scope::AS_THE_API_SERVER), ("Missed", scope::MISSES)] {
         let _ = writeln!(page, "\n## {title}\n\n| expression | how it differs |\n|---|---|");
-        for (expression, why) in rows {
+        for (expression, why) in rows.iter().filter(|(expression, _)| misses.contains(*expression)) {
             let _ = writeln!(page, "| `{}` | {why} |", expression.replace('|', "\\|"));
         }
     }

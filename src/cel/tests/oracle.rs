@@ -25,7 +25,8 @@ use crate::{
 };
 use differences::DIFFERENCES;
 use generate::Generator;
-use process::{Answer, Group, ask};
+pub(super) use process::Group;
+use process::{Answer, ask};
 use random::Random;
 
 /// How many expressions share the same inputs.
@@ -214,6 +215,13 @@ fn shown(unnamed: &mut [Compared]) -> String {
 #[expect(clippy::disallowed_methods, reason = "switches of the test, not of the program")]
 fn setting(name: &str, default: u64) -> u64 {
     std::env::var(name).map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
+}
+
+/// Fails where the engine differs from the API server on an expression of `group`, with a name or without.
+pub(super) fn agrees(group: Group) {
+    let mut tally = Tally::default();
+    compare(&[group], &mut tally);
+    assert!(tally.unnamed.is_empty() && tally.named.is_empty(), "{:?}\n{}", tally.named, shown(&mut tally.unnamed));
 }
 
 /// The expressions of a file, one a line, over the first inputs of a seed: to find the smallest that differs.

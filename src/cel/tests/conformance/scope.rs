@@ -86,8 +86,12 @@ const BARE: &[&str] = &[
 /// The cases of the checker's suite that name what the package does not declare.
 const OWN: &[&str] = &["is", "ii", "iu", "iz", "id", "ix", "ib", "fg_s()", "is.fi_s_s()", "1 + ii"];
 
-/// Where the API server differs from the specification too, and policies follow it: the expression, and how. Each is a
-/// case of `tests/vectors/cel/specification.json`, which holds the engine to the API server.
+const EXPONENT: &str = "the second version of the strings extension writes doubles as a locale does";
+const INTEGERS: &str = "the second version of the strings extension writes integers alone as such";
+const PARTS: &str = "the second version of the strings extension writes the parts of lists and maps as literals";
+
+/// Where the API server differs from the specification too, and policies follow it: the expression, and how, as the oracle
+/// confirms of each.
 pub(super) const AS_THE_API_SERVER: &[(&str, &str)] = &[
     ("{3.3:15.15, 1.0: 5}[1.0]", "a double may be a key"),
     ("{true:1,false:2,true:3}[true]", "of equal keys of a constant map the last one counts"),
@@ -98,9 +102,33 @@ pub(super) const AS_THE_API_SERVER: &[(&str, &str)] = &[
     ("'tacocat'.lastIndexOf('a', 30) == -1", "nothing is found past the end"),
     ("x.getMilliseconds()", "the whole duration is counted, not the part below a second"),
     ("[optional.of(1), null][0]", "an optional and null in one list are refused"),
+    ("\"%.6e\".format([1052.032911275])", EXPONENT),
+    ("\"%e\".format([2.71828])", EXPONENT),
+    ("\"%e\".format([dyn(2.71828)])", EXPONENT),
+    ("str_var.format([1052.032911275])", EXPONENT),
+    ("\"%e\".format([double(\"NaN\")])", EXPONENT),
+    ("\"%e\".format([double(\"Infinity\")])", EXPONENT),
+    ("\"%e\".format([double(\"-Infinity\")])", EXPONENT),
+    ("\"%f\".format([double(\"Infinity\")])", EXPONENT),
+    ("\"%f\".format([double(\"-Infinity\")])", EXPONENT),
+    ("\"%d\".format([double(\"NaN\")])", INTEGERS),
+    ("\"%d\".format([double(\"Infinity\")])", INTEGERS),
+    ("\"%d\".format([double(\"-Infinity\")])", INTEGERS),
+    ("\"%s\".format([[\"abc\", 3.14, null, [9, 8, 7, 6], timestamp(\"2023-02-03T23:31:20Z\")]])", PARTS),
+    (
+        "\"%s\".format([{\"key1\": b\"xyz\", \"key5\": null, \"key2\": duration(\"2h\"), \"key4\": true, \"key3\": 2.71828}])",
+        PARTS,
+    ),
+    ("\"%s\".format([{1: \"value1\", uint(2): \"value2\", true: double(\"NaN\")}])", PARTS),
+    ("\"%s\".format([[double(\"NaN\"), double(\"Infinity\"), double(\"-Infinity\")]])", PARTS),
+    ("\"%s\".format([dyn([6, 4.2, \"a string\"])])", PARTS),
+    ("\"%s\".format([{\"strKey\":\"x\", 6:duration(\"422s\"), true:42}])", PARTS),
 ];
 
 const ZONE: &str = "names of the time zone database are refused: its contents change, and so would decisions";
+
+/// The variables that expressions of the table read: type and value.
+pub(super) const INPUTS: &[(&str, &str, &str)] = &[("x", "duration", "123.321s"), ("str_var", "string", "%.6e")];
 
 /// What passes neither here nor follows the API server: the expression, and why.
 pub(super) const MISSES: &[(&str, &str)] = &[

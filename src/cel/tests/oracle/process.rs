@@ -13,19 +13,19 @@ use crate::cel::tests::vectors::Expected;
 
 /// A variable of a policy, or an expression with the field that it stands in.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-pub(super) struct Named {
+pub(in crate::cel::tests) struct Named {
     pub(super) name: String,
     pub(super) expression: String,
 }
 
 /// Expressions over the same inputs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Group {
-    pub(super) types: Map<String, Json>,
-    pub(super) input: Map<String, Json>,
+pub(in crate::cel::tests) struct Group {
+    pub(in crate::cel::tests) types: Map<String, Json>,
+    pub(in crate::cel::tests) input: Map<String, Json>,
     /// Those of an admission policy; its environment is the API server's for these.
-    pub(super) variables: Option<Vec<Named>>,
-    pub(super) expressions: Vec<String>,
+    pub(in crate::cel::tests) variables: Option<Vec<Named>>,
+    pub(in crate::cel::tests) expressions: Vec<String>,
 }
 
 /// What the API server makes of an expression.
