@@ -72,7 +72,8 @@ impl<'r> Generator<'r> {
     }
 
     fn some_type(&mut self) -> Type {
-        parse_type(*self.random.pick(WANTED))
+        let wanted = *self.random.pick(WANTED);
+        parse_type(wanted)
     }
 
     /// An expression with a piece of its text taken away, doubled or put in.
@@ -103,7 +104,7 @@ impl<'r> Generator<'r> {
         match self.random.below(20) {
             0 => self.conditional(of, depth),
             1 => self.indexed(of, depth),
-            2 => self.from_optional(of, depth),
+            2 => self.unwrapped(of, depth),
             3..=6 => self.by_macro(of, depth).or_else(|| self.made(of, depth)),
             7 => self.logic(of, depth).or_else(|| self.made(of, depth)),
             // A part of type dyn that is optional makes the API server's validator panic.
@@ -231,7 +232,7 @@ impl<'r> Generator<'r> {
         })
     }
 
-    fn from_optional(&mut self, of: &Type, depth: usize) -> Option<String> {
+    fn unwrapped(&mut self, of: &Type, depth: usize) -> Option<String> {
         let inner = if self.random.chance(50) {
             self.of(&Type::optional(of.clone()), depth - 1)?
         } else {
@@ -302,8 +303,8 @@ impl<'r> Generator<'r> {
                 if let Some(known) = bound.get(id) {
                     return known.clone();
                 }
-                let chosen =
-                    parse_type(*self.random.pick(&["int", "string", "bool", "double", "int", "string", "list(int)"]));
+                let wanted = *self.random.pick(&["int", "string", "bool", "double", "int", "string", "list(int)"]);
+                let chosen = parse_type(wanted);
                 bound.insert(*id, chosen.clone());
                 chosen
             }

@@ -55,7 +55,7 @@ impl Generator<'_> {
                 self.over("transformList", true, None, &bodies, depth)
             }
             3 => self.over("map", false, None, &[Type::Bool, element.clone()], depth),
-            _ => self.over("map", false, None, &[element.clone()], depth),
+            _ => self.over("map", false, None, std::slice::from_ref(element), depth),
         }
     }
 
