@@ -23,13 +23,16 @@ impl Checker<'_> {
         });
         if let Some(filter) = form.filter {
             self.check(filter);
-            self.expect_bool(filter, id);
         }
         let body = form.body.map(|body| {
             self.check(body);
             (body, self.type_of(body))
         });
         self.scopes.pop();
+        if let Some(filter) = form.filter {
+            // After the body, as in a conditional: what the body tells of a variable's type counts.
+            self.expect_bool(filter, id);
+        }
         // A result's type is what is known by now: what is later learnt of it is not learnt of the macro's variables.
         match (form.kind, body) {
             (MacroKind::All | MacroKind::Exists | MacroKind::ExistsOne, Some((body, _))) => {
@@ -99,7 +102,7 @@ impl Checker<'_> {
         self.scopes.pop();
         match (form.kind, form.body) {
             (MacroKind::OptFlatMap, Some(_)) => self.check_flat(id, &of),
-            _ => Type::optional(of),
+            _ => self.unifier.resolve(&Type::optional(of)),
         }
     }
 

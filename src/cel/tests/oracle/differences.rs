@@ -125,10 +125,15 @@ pub(super) const DIFFERENCES: &[Difference] = &[
                     .as_deref()
                     .is_some_and(|m| m.contains("no such key") || m.contains("qualifier"));
             names(compared, &["optional."])
-                && names(compared, &["]["])
+                && (names(compared, &["]["]) || theirs.error.as_deref() == Some("NoSuchKey"))
                 && own.of == theirs.of
                 && (only_costs_differ(compared) || (is_absent && theirs.error.is_some()))
         },
+    },
+    Difference {
+        name: "a macro's variable with a dot before it",
+        why: "cel-go takes it, and nothing can read it.",
+        covers: |compared| compared.is_refused() && names(compared, &["(.", ", ."]),
     },
     Difference {
         name: "the limit of work",

@@ -131,6 +131,7 @@ var kinds = []struct{ part, kind string }{
 	{"must have the same type", "InvalidArgument"},
 	{"unknown time zone", "InvalidArgument"},
 	{"invalid location name", "InvalidArgument"},
+	{"is a directory", "InvalidArgument"},
 	{"strconv.Atoi", "InvalidArgument"},
 	{"internal error", "Internal"},
 }
