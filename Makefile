@@ -40,6 +40,14 @@ test: setup ## Run every test: unit, command line, real API server, real node, c
 test-pods: setup image ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
 	@cargo test --locked --test chart_pods --test e2e_node
 
+# The expressions of a seed are the same on every machine; FILE compares those of a file, one a line.
+N ?= 1000000
+SEED ?= 1
+.PHONY: oracle
+oracle: ## Compare N random expressions (SEED=…), or those of FILE=…, with the API server's own CEL
+	@WRIT_ORACLE_COUNT=$(N) WRIT_ORACLE_SEED=$(SEED) $(if $(FILE),WRIT_ORACLE_FILE=$(abspath $(FILE))) \
+	  cargo test --locked --release --no-default-features --lib random_expressions -- --nocapture
+
 .PHONY: mutants
 mutants: ## Take away or turn round each check of the gate; a named test must catch every one
 	@cargo run --quiet --locked --example mutants

@@ -86,6 +86,12 @@ pub(in crate::cel) fn function(name: &str) -> Option<&'static Function> {
     REGISTRY.get(name)
 }
 
+/// Every function, in the order of their names.
+#[cfg(test)]
+pub(in crate::cel) fn functions() -> impl Iterator<Item = &'static Function> {
+    REGISTRY.values()
+}
+
 /// Computes a result from arguments whose types may still be wrong, where the checker could not know them.
 pub(in crate::cel) type Apply = for<'a> fn(&mut Fuel, &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind>;
 

@@ -66,9 +66,9 @@ impl Lowering<'_> {
         }
         if let Some(regex) = RegexFunction::named(name)
             && let Some(pattern) = arguments.get(1)
-            && let Kind::String(text) = self.checked.ast.kind(*pattern)
+            && let Some(Value::String(text)) = self.constant(*pattern)?
         {
-            return self.lower_regex(id, regex, *pattern, text, arguments.get(2).copied());
+            return self.lower_regex(id, regex, *pattern, &text, arguments.get(2).copied());
         }
         let mut exits = Vec::new();
         let stops = self.stops_early(id, arguments.len());
