@@ -26,16 +26,17 @@ WRIT_TEST_TURN=$(mktemp)
 export WRIT_TEST_TURN
 trap 'rm -f "$WRIT_TEST_TURN"' EXIT
 
-# Programs from standard input, so many at a time. Most tests wait most of the time, so there are twice as many as cores.
-run() { RUST_TEST_THREADS=$((2 * $(nproc) / $1)) xargs -P "$1" -I{} bash -c 'exec "$0" one $1' "$0" {}; }
+# Programs from standard input, so many at a time, with so many tests at a time in each. Most tests wait most of the
+# time, so there are twice as many as cores.
+run() { RUST_TEST_THREADS=$2 xargs -P "$1" -I{} bash -c 'exec "$0" one $1' "$0" {}; }
 
-# The drills of faults load both replicas and look at deadlines: nothing runs beside them.
+# The drills of faults load both replicas and look at deadlines: no other program runs beside them, and few of each other.
 alone='/e2e_faults-'
 failed=
 {
   echo "cargo test --locked --doc"
   # Backwards, so that the longest are not the last.
   tac <<<"$programs" | grep -v "$alone"
-} | run 2 || failed=yes
-{ grep "$alone" <<<"$programs" || true; } | run 1 || failed=yes
+} | run 2 "$(nproc)" || failed=yes
+{ grep "$alone" <<<"$programs" || true; } | run 1 "$(nproc)" || failed=yes
 [ -z "$failed" ] || { echo "a test program failed: see above" >&2; exit 1; }
