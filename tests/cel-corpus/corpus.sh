@@ -2,6 +2,8 @@
 # Prints where the corpus of real expressions is, one JSON object a line: the test tables of the API server's CEL
 # libraries, and the admission policies inside published Go modules with the objects beside them.
 #
+# `corpus.sh folder MODULE` prints where one of these modules is instead.
+#
 # It is read from pinned modules once per machine, into the cache outside the repository; nothing of it is copied here.
 # A changed pin is another file.
 set -euo pipefail
@@ -21,18 +23,29 @@ hash=$(cat "$here/corpus.sh" "$oracle/corpus.go" | sha256sum)
 cache=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME: the corpus is kept there}/.cache}/writ/cel-corpus-${hash:0:16}.jsonl
 fail() { echo "cel-corpus: $*" >&2; exit 2; }
 
+# The folder of MODULE VERSION CHECKSUM. Outside of any module: what is downloaded is no dependency of ours.
+folder() {
+  command -v go >/dev/null || fail "Go is missing: install Go 1.26 or newer and put it on PATH"
+  local found
+  found=$(cd / && GOFLAGS=-mod=mod go mod download -json "$1@$2") || fail "cannot download $1@$2"
+  [ "$(sed -n 's/^\t"Sum": "\(.*\)",$/\1/p' <<<"$found")" = "$3" ] || fail "$1@$2 has another checksum than the pinned one"
+  sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found"
+}
+
+if [ "${1:-}" = folder ]; then
+  read -r module version sum _ < <(modules | grep "^${2:?name a module} ") || fail "$2 is not among the modules"
+  folder "$module" "$version" "$sum"
+  exit
+fi
+
 mkdir -p "$(dirname "$cache")"
 exec 9>"$cache.lock"
 flock 9
 if [ ! -e "$cache" ]; then
-  command -v go >/dev/null || fail "Go is missing: install Go 1.26 or newer and put it on PATH"
   program=$("$here/../cluster/tools.sh" path cel-oracle)
   folders=()
-  while read -r module version sum folder; do
-    # Outside of any module: what is downloaded is no dependency of ours.
-    found=$(cd / && GOFLAGS=-mod=mod go mod download -json "$module@$version") || fail "cannot download $module@$version"
-    [ "$(sed -n 's/^\t"Sum": "\(.*\)",$/\1/p' <<<"$found")" = "$sum" ] || fail "$module@$version has another checksum than the pinned one"
-    folders+=("$(sed -n 's/^\t"Dir": "\(.*\)",$/\1/p' <<<"$found")/$folder")
+  while read -r module version sum part; do
+    folders+=("$(folder "$module" "$version" "$sum")/$part")
   done < <(modules)
   "$program" corpus "${folders[@]}" >"$cache.partial"
   mv "$cache.partial" "$cache"
