@@ -1,7 +1,5 @@
 //! What `writ convert` makes of a ValidatingAdmissionPolicy decides as the original does on a real API server.
 
-#![expect(clippy::indexing_slicing, reason = "JSON that is not there reads as null")]
-
 #[path = "harness/harness.rs"]
 mod harness;
 
