@@ -26,19 +26,24 @@ tools: ## Build etcd, Kubernetes and Helm from Go modules, once per machine (8 t
 shell: ## Open a shell with kubectl and helm in a fresh cluster, which ends with the shell
 	@$(if $(NODE),,echo "no root, so no pods: the cluster is a control plane alone";) $(CLUSTER) shell $(NODE)
 
-# Most tests wait for a cluster most of the time.
-THREADS = $(shell echo $$((2 * $$(nproc))))
-
 .PHONY: test
 test: setup ## Run every test: unit, command line, real API server, real node, chart, other people's tools
 	@echo "== the offline build has no Kubernetes client in it"
 	@cargo check --quiet --locked --no-default-features
 	@echo "== tests (real components; the first run also builds what they need)"
-	@RUST_TEST_THREADS=$(THREADS) cargo test --locked
+	@tests/run.sh
 
 .PHONY: test-pods
 test-pods: setup image ## Run the tests of the chart with real pods (root): install, upgrade, rollback, removal, outages
 	@cargo test --locked --test chart_pods --test e2e_node
+
+# The expressions of a seed are the same on every machine; FILE compares those of a file, one a line.
+N ?= 1000000
+SEED ?= 1
+.PHONY: oracle
+oracle: ## Compare N random expressions (SEED=…), or those of FILE=…, with the API server's own CEL
+	@WRIT_ORACLE_COUNT=$(N) WRIT_ORACLE_SEED=$(SEED) $(if $(FILE),WRIT_ORACLE_FILE=$(abspath $(FILE))) \
+	  cargo test --locked --release --no-default-features --lib random_expressions -- --nocapture
 
 .PHONY: mutants
 mutants: ## Take away or turn round each check of the gate; a named test must catch every one

@@ -156,8 +156,10 @@ impl Checker<'_> {
         }
         let types = std::mem::take(&mut self.types);
         self.types = types.into_iter().map(|of| self.unifier.finish(&of)).collect();
-        for literal in std::mem::take(&mut self.literals) {
-            self.check_homogeneous(literal);
+        if self.issues.is_empty() && self.env.is_strict() {
+            for literal in std::mem::take(&mut self.literals) {
+                self.check_homogeneous(literal);
+            }
         }
         if self.issues.is_empty() {
             std::mem::take(&mut self.formats).into_iter().for_each(|call| self.check_format(call));
@@ -236,9 +238,8 @@ impl Checker<'_> {
             }
             Kind::And(left, right) | Kind::Or(left, right) => {
                 self.check(*right);
-                self.expect_bool(*left);
-                self.expect_bool(*right);
-                Type::Bool
+                let both = [*left, *right].map(|operand| self.expect_bool(operand, operand));
+                if both == [true, true] { Type::Bool } else { Type::Dyn }
             }
             Kind::Conditional { condition, truthy, falsy } => {
                 let arguments = [*condition, *truthy, *falsy];
@@ -250,15 +251,18 @@ impl Checker<'_> {
             Kind::Map(entries) => self.check_map(id, entries),
             Kind::Macro(form) => self.check_macro(id, form),
         };
-        self.set_type(id, of);
+        self.set_type(id, if self.env.is_typed() { of } else { Type::Dyn });
     }
 
-    fn expect_bool(&mut self, id: NodeId) {
+    /// Whether `id` is a boolean; where it is none, that is reported at `at`.
+    fn expect_bool(&mut self, id: NodeId, at: NodeId) -> bool {
         let found = self.type_of(id);
-        if !self.unifier.assign(&found, &Type::Bool) {
+        let fits = self.unifier.assign(&found, &Type::Bool);
+        if !fits {
             let found = self.unifier.finish(&found);
-            self.report(id, CompileErrorKind::TypeMismatch { expected: Type::Bool, found });
+            self.report(at, CompileErrorKind::TypeMismatch { expected: Type::Bool, found });
         }
+        fits
     }
 
     /// The function that `qualifier.name` names, where it names one.

@@ -103,6 +103,8 @@ pub(in crate::cel) enum Op {
     Loop {
         form: Form,
         pair: bool,
+        /// Whether there is a condition before the body.
+        filtered: bool,
         end: Label,
     },
     /// Goes to the next element, or out of the loop.
@@ -112,18 +114,15 @@ pub(in crate::cel) enum Op {
     /// Pops a predicate into the accumulator.
     Test {
         back: Label,
-        exit: Label,
     },
     /// Pops a condition: `false` goes to the next element.
     Keep {
         back: Label,
-        exit: Label,
     },
     /// Pops what the body made and adds it to the accumulator.
     Add {
         cost: u8,
         back: Label,
-        exit: Label,
     },
     /// Ends the macro and pushes what it accumulated.
     End,

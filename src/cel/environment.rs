@@ -30,6 +30,21 @@ pub struct Environment {
     roots: BTreeMap<Arc<str>, Root>,
     slots: Vec<(Arc<str>, Type)>,
     sizes: Sizes,
+    rules: Rules,
+}
+
+/// By whose rules an expression is checked, where the API server is stricter than the specification. Policies are
+/// checked by the API server's, always; the others are for the conformance tests of the CEL project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cel) enum Rules {
+    /// The parts of a literal are of one type, and constant arguments are checked when an expression is compiled.
+    #[default]
+    ApiServer,
+    /// Neither of both.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no policy can choose it"))]
+    Specification,
+    /// Nor is any type known: everything is `dyn`.
+    Untyped,
 }
 
 /// How large the values of variables are taken to be where a program's worst cost is estimated. They bound nothing:
@@ -102,6 +117,22 @@ impl Environment {
     pub fn sizes(mut self, sizes: Sizes) -> Self {
         self.sizes = sizes;
         self
+    }
+
+    /// Chooses the rules of the check.
+    #[cfg(test)]
+    #[must_use]
+    pub(in crate::cel) fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
+        self
+    }
+
+    pub(in crate::cel) fn is_strict(&self) -> bool {
+        self.rules == Rules::ApiServer
+    }
+
+    pub(in crate::cel) fn is_typed(&self) -> bool {
+        self.rules != Rules::Untyped
     }
 
     fn slot_for(&mut self, name: String, of: Type) -> Slot {

@@ -56,7 +56,7 @@ impl Estimator<'_> {
             let (spent, next) = match op {
                 Op::Branch { falsy, end } => (self.branch(at, falsy as usize, end as usize), end as usize),
                 Op::OrElse { end, .. } => (self.alternative(at, end as usize), end as usize),
-                Op::Loop { form, pair, end } => (self.repeat(form, pair, at, end as usize), end as usize),
+                Op::Loop { form, pair, end, .. } => (self.repeat(form, pair, at, end as usize), end as usize),
                 Op::Mark => {
                     marks.push(cost);
                     (0, at)

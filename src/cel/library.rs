@@ -86,6 +86,12 @@ pub(in crate::cel) fn function(name: &str) -> Option<&'static Function> {
     REGISTRY.get(name)
 }
 
+/// Every function, in the order of their names.
+#[cfg(test)]
+pub(in crate::cel) fn functions() -> impl Iterator<Item = &'static Function> {
+    REGISTRY.values()
+}
+
 /// Computes a result from arguments whose types may still be wrong, where the checker could not know them.
 pub(in crate::cel) type Apply = for<'a> fn(&mut Fuel, &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind>;
 
@@ -102,6 +108,8 @@ pub(in crate::cel) struct Function {
     pub(in crate::cel) size: Size,
     /// Whether cel-go has one implementation for all overloads, which evaluates both operands whatever the first is.
     pub(in crate::cel) singleton: bool,
+    /// Whether cel-go calls it with a list of arguments, which it evaluates up to the first error.
+    pub(in crate::cel) variadic: bool,
     /// Whether the types of the arguments are compared with the overload's before it is called.
     pub(in crate::cel) guarded: bool,
     /// What it does, in one sentence; `docs/language.md` is made of this.
@@ -237,6 +245,7 @@ impl Declarations {
             undecided: Cost::Unit,
             size: Size::Typed,
             singleton: false,
+            variadic: false,
             guarded: true,
             about: "",
             examples: Vec::new(),
@@ -280,6 +289,11 @@ impl Function {
     fn singleton(&mut self) -> &mut Self {
         self.singleton = true;
         self.unguarded()
+    }
+
+    fn variadic(&mut self) -> &mut Self {
+        self.variadic = true;
+        self
     }
 
     fn unguarded(&mut self) -> &mut Self {

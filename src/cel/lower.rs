@@ -94,9 +94,6 @@ impl Lowering<'_> {
             | Op::OrElse { end: to, .. }
             | Op::Loop { end: to, .. }
             | Op::Next { exit: to }
-            | Op::Test { exit: to, .. }
-            | Op::Keep { exit: to, .. }
-            | Op::Add { exit: to, .. }
             | Op::Open { end: to, .. },
         ) = self.code.ops.get_mut(at)
         {

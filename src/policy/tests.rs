@@ -73,7 +73,7 @@ const REJECT: &[(&str, &str, &[&str])] = &[
         "type: Boolean, maxLength: 16",
         &[
             "spec.params[0].maxLength: a value of type Boolean has no such constraint: remove it",
-            "spec.rules[0].when at 1:16: found no matching overload for `startsWith` applied to `string.(bool)`",
+            "spec.rules[0].when at 1:26: found no matching overload for `startsWith` applied to `string.(bool)`",
         ],
     ),
     (
@@ -81,13 +81,13 @@ const REJECT: &[(&str, &str, &[&str])] = &[
         "name: in,",
         &[
             "spec.variables[0].name: `in` is a reserved word of CEL: choose another name",
-            "spec.signals[0].expression at 1:11: ",
+            "spec.signals[0].expression at 1:10: ",
         ],
     ),
     (
         "variables.notes[",
         "variables.nodes[",
-        &["spec.signals[0].expression at 1:11: undefined field `nodes` of `variables`"],
+        &["spec.signals[0].expression at 1:10: undefined field `nodes` of `variables`"],
     ),
     ("'object.metadata.name'}", "'object.metadata.name +'}", &["spec.signals[1].expression at 1:23: "]),
     (
@@ -98,17 +98,17 @@ const REJECT: &[(&str, &str, &[&str])] = &[
     (
         "'object.metadata.name'}",
         "'request.uid'}",
-        &["spec.signals[1].expression at 1:9: undefined field `uid` of `Request`"],
+        &["spec.signals[1].expression at 1:8: undefined field `uid` of `Request`"],
     ),
     (
         "signals.ticket.startsWith",
         "signals.tickets.startsWith",
-        &["spec.rules[0].when at 1:9: undefined field `tickets` of `Signals`"],
+        &["spec.rules[0].when at 1:8: undefined field `tickets` of `Signals`"],
     ),
     (
         "'signals.ticket.startsWith(params.prefix)'",
         "'signals.ticket'",
-        &["spec.rules[0].when at 1:9: expected type `bool` but found `string`"],
+        &["spec.rules[0].when at 1:8: expected type `bool` but found `string`"],
     ),
     (
         "'signals.ticket.startsWith(params.prefix)'",

@@ -185,7 +185,7 @@ fn every_example_is_accepted() -> Result<()> {
             examples += 1;
         }
     }
-    ensure!(examples == 4, "{examples} examples");
+    ensure!(examples == 5, "{examples} examples");
     Ok(())
 }
 

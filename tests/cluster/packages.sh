@@ -17,6 +17,8 @@ needs() {
 /usr/sbin/ip         iproute2                    node
 /usr/bin/buildah     buildah                     node
 EOF
+  # Node.js often comes from elsewhere. It brings the CEL project's tests (tests/cel-spec).
+  echo "$(command -v npm || echo /usr/bin/npm) npm all"
 }
 
 say() { echo "setup: $*"; }

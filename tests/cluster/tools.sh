@@ -13,7 +13,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${XDG_CACHE_HOME:-${HOME:?set HOME or XDG_CACHE_HOME: the built programs are kept there}/.cache}/writ/tools
 
-# PROGRAM GROUP PACKAGE, in the order in which they are built. The last three are built on demand only.
+# PROGRAM GROUP PACKAGE, in the order in which they are built. The last four are built on demand only.
 programs() {
   cat <<'EOF'
 etcd                    etcd                go.etcd.io/etcd/server/v3
@@ -27,9 +27,10 @@ helm                    helm                helm.sh/helm/v4/cmd/helm
 kube-apiserver-previous kubernetes-previous k8s.io/kubernetes/cmd/kube-apiserver
 survey                  survey              .
 nothing                 nothing             .
+cel-oracle              cel-oracle          .
 EOF
 }
-default_programs() { programs | awk '$2 !~ /^(kubernetes-previous|survey|nothing)$/ { print $1 }'; }
+default_programs() { programs | awk '$2 !~ /^(kubernetes-previous|survey|nothing|cel-oracle)$/ { print $1 }'; }
 
 fail() { echo "tools: $*" >&2; exit 2; }
 say() { echo "tools: $*" >&2; }

@@ -36,7 +36,7 @@ impl Checker<'_> {
             pieces.resume(rest);
         }
         match left.next() {
-            Some(spare) => Err((spare.value, "the format has fewer clauses than values".to_owned())),
+            Some(_) => Err((call, "the format has fewer clauses than values".to_owned())),
             None => Ok(()),
         }
     }

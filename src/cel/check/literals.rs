@@ -16,7 +16,7 @@ impl Checker<'_> {
         for element in elements {
             self.check(element.value);
             let of = self.part_type(element.value, element.optional);
-            joined = Some(self.join(element.value, joined, of));
+            joined = Some(self.join(joined, of));
         }
         self.keep_literal(id);
         Type::list(joined.unwrap_or_else(|| self.unifier.fresh()))
@@ -27,10 +27,10 @@ impl Checker<'_> {
         for entry in entries {
             self.check(entry.key);
             let key = self.type_of(entry.key);
-            keys = Some(self.join(entry.key, keys, key));
+            keys = Some(self.join(keys, key));
             self.check(entry.value);
             let value = self.part_type(entry.value, entry.optional);
-            values = Some(self.join(entry.value, values, value));
+            values = Some(self.join(values, value));
         }
         self.keep_literal(id);
         let key = keys.unwrap_or_else(|| self.unifier.fresh());
@@ -61,24 +61,17 @@ impl Checker<'_> {
         }
     }
 
-    fn join(&mut self, at: NodeId, previous: Option<Type>, current: Type) -> Type {
-        let Some(previous) = previous else { return current };
-        if self.unifier.assign(&previous, &current) {
-            return most_general(&previous, &current);
+    /// The type of parts of both types. What is not of one type is refused later, and by Kubernetes only.
+    fn join(&mut self, previous: Option<Type>, current: Type) -> Type {
+        match previous {
+            None => current,
+            Some(previous) if self.unifier.assign(&previous, &current) => most_general(&previous, &current),
+            Some(_) => Type::Dyn,
         }
-        if self.in_format > 0 {
-            return Type::Dyn;
-        }
-        let (expected, found) = (self.unifier.finish(&previous), self.unifier.finish(&current));
-        self.report(at, CompileErrorKind::TypeMismatch { expected, found });
-        Type::Dyn
     }
 
     /// Kubernetes refuses literals whose parts have different types, even where one of them is `dyn`.
     pub(super) fn check_homogeneous(&mut self, literal: NodeId) {
-        if !self.issues.is_empty() {
-            return;
-        }
         let ast = self.ast;
         match ast.kind(literal) {
             Kind::List(elements) => {

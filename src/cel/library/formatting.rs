@@ -23,6 +23,7 @@ pub(super) fn declare(into: &mut Declarations) {
         .example("'%x'.format([255])", "'ff'")
         .example("'%s'.format([['a', 1, null]])", "'[\"a\", 1, null]'")
         .sized(Size::Formatted)
+        .variadic()
         .method([Type::String, Type::list(Type::Dyn)], Type::String, Cost::Scan(0), format);
 }
 

@@ -64,11 +64,14 @@ impl Lowering<'_> {
             "@in" => return self.lower_in(id, &arguments),
             _ => {}
         }
+        if let ("matches", Kind::Call { target: None, .. }) = (name, self.kind(id)) {
+            self.check_text_as_pattern(&arguments)?;
+        }
         if let Some(regex) = RegexFunction::named(name)
             && let Some(pattern) = arguments.get(1)
-            && let Kind::String(text) = self.checked.ast.kind(*pattern)
+            && let Some(Value::String(text)) = self.constant(*pattern)?
         {
-            return self.lower_regex(id, regex, *pattern, text, arguments.get(2).copied());
+            return self.lower_regex(id, regex, *pattern, &text, arguments.get(2).copied());
         }
         let mut exits = Vec::new();
         let stops = self.stops_early(id, arguments.len());
@@ -92,11 +95,24 @@ impl Lowering<'_> {
         Ok(())
     }
 
+    /// The validator of cel-go takes the first argument in parentheses for the pattern, which in `matches(text, pattern)`
+    /// is the text.
+    fn check_text_as_pattern(&self, arguments: &[NodeId]) -> Result<(), Issue> {
+        let Some(first) = arguments.first() else { return Ok(()) };
+        let Kind::String(text) = self.kind(*first) else { return Ok(()) };
+        Pattern::literal(text).map(|_| ()).map_err(|reason| {
+            let message = format!("a text that is no regular expression ({reason}): write `text.matches(pattern)`");
+            invalid(self.checked.ast.offset(*first), message)
+        })
+    }
+
     /// Whether an argument that is an error keeps the next ones from being evaluated: in cel-go two operands are
     /// always evaluated, unless the call is dispatched by its arguments' types.
     fn stops_early(&self, id: NodeId, arity: usize) -> bool {
         match self.checked.meaning(id) {
-            Meaning::Call { function, overloads, .. } => arity > 2 || (overloads.len() > 1 && !function.singleton),
+            Meaning::Call { function, overloads, .. } => {
+                arity > 2 || function.variadic || (overloads.len() > 1 && !function.singleton)
+            }
             _ => false,
         }
     }

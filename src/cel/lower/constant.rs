@@ -63,7 +63,10 @@ impl Lowering<'_> {
             Kind::Call { function, target: None, arguments } if CONVERSIONS.contains(&function.as_ref()) => {
                 let [argument] = arguments.as_ref() else { return Ok(None) };
                 match self.constant(*argument)? {
-                    Some(value) => Some(self.convert(id, *argument, value)?),
+                    Some(value) => match self.convert(id, *argument, value) {
+                        Err(_) if !self.env.is_strict() => None,
+                        converted => Some(converted?),
+                    },
                     None => None,
                 }
             }

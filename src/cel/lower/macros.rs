@@ -56,32 +56,34 @@ impl Lowering<'_> {
     }
 
     fn lower_test(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
-        let start = self.emit(Op::Loop { form: kind, pair: form.second.is_some(), end: 0 });
+        let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
+        let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
         self.used.push(false);
         let back = self.here();
         let next = self.emit(Op::Next { exit: 0 });
         self.lower_inside(id, form.body)?;
-        let test = self.emit(Op::Test { back, exit: 0 });
+        self.emit(Op::Test { back });
         self.used.pop();
-        self.end_loop(start, &[next, test]);
+        self.end_loop(start, next);
         Ok(())
     }
 
-    fn end_loop(&mut self, start: usize, exits: &[usize]) {
-        self.patch_all(exits);
+    fn end_loop(&mut self, start: usize, next: usize) {
+        self.patch(next, self.here());
         self.emit(Op::End);
         self.patch(start, self.here());
     }
 
     fn lower_transform(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
-        let start = self.emit(Op::Loop { form: kind, pair: form.second.is_some(), end: 0 });
+        let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
+        let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
         let frame = u16::try_from(self.used.len()).unwrap_or(u16::MAX);
         self.used.push(false);
         let back = self.here();
-        let mut exits = vec![self.emit(Op::Next { exit: 0 })];
+        let next = self.emit(Op::Next { exit: 0 });
         if form.filter.is_some() {
             self.lower_inside(id, form.filter)?;
-            exits.push(self.emit(Op::Keep { back, exit: 0 }));
+            self.emit(Op::Keep { back });
         }
         let cost = match (kind, form.body) {
             (Form::Map, _) => ENTRY,
@@ -96,22 +98,19 @@ impl Lowering<'_> {
                 self.emit(Op::Local { frame, second: false, cost: 0 });
             }
         }
-        exits.push(self.emit(Op::Add { cost, back, exit: 0 }));
+        self.emit(Op::Add { cost, back });
         self.used.pop();
-        self.end_loop(start, &exits);
+        self.end_loop(start, next);
         Ok(())
     }
 
     /// Maps the list to its keys and calls the function that sorts by them.
     fn lower_sort(&mut self, id: NodeId, form: &Macro) -> Result<(), Issue> {
-        let mut exits = Vec::new();
-        self.bail(0, &mut exits);
         // The list is named twice.
         self.emit(Op::Charge(2));
         self.emit(Op::Duplicate);
         self.lower_transform(id, form, Form::List)?;
         self.call_op(id, 2);
-        self.patch_all(&exits);
         Ok(())
     }
 

@@ -123,6 +123,7 @@ impl Lowering<'_> {
                     Some(value) if is_key(&value) => {
                         Some(Step { key: StepKey::Value(value), optional: *optional, test: false })
                     }
+                    Some(_) if !self.env.is_strict() => None,
                     Some(value) => {
                         let message = format!("a value of type `{}` is no index", value.type_name());
                         return Err(invalid(self.checked.ast.offset(*index), message));

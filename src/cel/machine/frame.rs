@@ -15,6 +15,10 @@ pub(super) struct Frame<'a> {
     pub(super) first: Value<'a>,
     pub(super) second: Value<'a>,
     accumulator: Accumulator<'a>,
+    /// A part failed, and with it the whole. As in cel-go the loop goes on all the same, and what it evaluates counts.
+    failed: Option<Box<EvaluationError>>,
+    /// Whether there is a condition before the body.
+    filtered: bool,
 }
 
 pub(super) enum Source<'a> {
@@ -36,12 +40,26 @@ pub(super) enum Accumulator<'a> {
         entries: BTreeMap<Key<'a>, Value<'a>>,
         many: bool,
     },
-    /// A part failed, and with it the whole.
-    Failed(Box<EvaluationError>),
     Nothing,
 }
 
+impl Frame<'_> {
+    /// Whether the body is evaluated no more: the insertion into a map ends with the first argument that failed, and
+    /// that is the map.
+    fn skips_bodies(&self) -> bool {
+        self.failed.is_some() && matches!(self.accumulator, Accumulator::Map { many: false, .. })
+    }
+}
+
 impl<'a> Source<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::List(list) => list.len(),
+            Self::Map(map) => map.len(),
+            Self::Single => 0,
+        }
+    }
+
     fn element(&self, index: usize, pair: bool) -> Option<(Value<'a>, Value<'a>)> {
         match self {
             Self::List(list) => {
@@ -59,12 +77,12 @@ impl<'a> Machine<'a, '_> {
         self.frames.last_mut().ok_or_else(super::broken)
     }
 
-    fn fail(&mut self, error: Box<EvaluationError>) -> Result<(), EvaluationErrorKind> {
-        self.frame()?.accumulator = Accumulator::Failed(error);
-        Ok(())
-    }
-
-    pub(super) fn start(&mut self, form: Form, pair: bool, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
+    pub(super) fn start(
+        &mut self,
+        (form, pair, filtered): (Form, bool, bool),
+        next: u32,
+        end: u32,
+    ) -> Result<u32, EvaluationErrorKind> {
         let source = match self.pop() {
             Ok(Value::List(list)) => Source::List(list),
             Ok(Value::Map(map)) => Source::Map(map),
@@ -86,13 +104,19 @@ impl<'a> Machine<'a, '_> {
             Form::Map => Accumulator::Map { entries: BTreeMap::new(), many: false },
             Form::Entries => Accumulator::Map { entries: BTreeMap::new(), many: true },
         };
-        self.frames.push(Frame { source, index: 0, pair, first: Value::Null, second: Value::Null, accumulator });
+        let (first, second) = (Value::Null, Value::Null);
+        self.frames.push(Frame { source, index: 0, pair, first, second, accumulator, failed: None, filtered });
         Ok(next)
     }
 
     /// Goes to the next element. `all` and `exists` cost what their condition and the accumulator's name cost.
     pub(super) fn advance(&mut self, next: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
         let frame = self.frames.last_mut().ok_or_else(super::broken)?;
+        if !frame.filtered && frame.skips_bodies() {
+            // Each element that is left costs the accumulator's name.
+            self.fuel.spend(frame.source.len().saturating_sub(frame.index) as u64)?;
+            return Ok(exit);
+        }
         let Some((first, second)) = frame.source.element(frame.index, frame.pair) else { return Ok(exit) };
         if let Accumulator::Truth { decisive, outcome } = &frame.accumulator {
             let condition = if *decisive { 3 } else { 2 };
@@ -108,7 +132,7 @@ impl<'a> Machine<'a, '_> {
         Ok(next)
     }
 
-    pub(super) fn test(&mut self, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+    pub(super) fn test(&mut self, back: u32) -> Result<u32, EvaluationErrorKind> {
         let tested = match self.pop() {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => self.raise(no_such_overload("predicate of a macro", &[other]))?.map(|_| false),
@@ -132,40 +156,53 @@ impl<'a> Machine<'a, '_> {
                 self.fuel.spend(2)?;
             }
             (Accumulator::Count(_), Ok(false)) => {}
-            (Accumulator::Count(_), Err(error)) => {
-                self.fail(error)?;
-                return Ok(exit);
-            }
+            // The condition that failed last is the outcome.
+            (Accumulator::Count(_), Err(error)) => frame.failed = Some(error),
             _ => return Err(super::broken()),
         }
         Ok(back)
     }
 
-    pub(super) fn keep(&mut self, next: u32, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+    pub(super) fn keep(&mut self, next: u32, back: u32) -> Result<u32, EvaluationErrorKind> {
         let error = match self.pop() {
+            Ok(Value::Bool(true)) if self.frame()?.skips_bodies() => {
+                self.fuel.spend(1)?;
+                return Ok(back);
+            }
             Ok(Value::Bool(true)) => return Ok(next),
             Ok(Value::Bool(false)) => return Ok(back),
             Ok(other) => self.raise(no_such_overload("_?_:_", &[other]))?,
             error => error,
         };
         if let Err(error) = error {
-            self.fail(error)?;
+            // The condition that failed last is the outcome.
+            self.frame()?.failed = Some(error);
         }
-        Ok(exit)
+        Ok(back)
     }
 
-    pub(super) fn add(&mut self, cost: u8, back: u32, exit: u32) -> Result<u32, EvaluationErrorKind> {
+    pub(super) fn add(&mut self, cost: u8, back: u32) -> Result<u32, EvaluationErrorKind> {
         self.fuel.spend(u64::from(cost))?;
-        let value = match self.pop() {
-            Ok(value) => value,
-            Err(error) => {
-                self.fail(error)?;
-                return Ok(exit);
-            }
+        let added = match self.pop() {
+            Err(error) => Err(error),
+            Ok(_) if self.frame()?.failed.is_some() => Ok(()),
+            Ok(value) => match self.accumulate(value)? {
+                Ok(()) => Ok(()),
+                Err(kind) => self.raise(kind)?.map(|_| ()),
+            },
         };
+        if let Err(error) = added {
+            // What failed first stays.
+            self.frame()?.failed.get_or_insert(error);
+        }
+        Ok(back)
+    }
+
+    /// Adds a value to what the macro builds.
+    fn accumulate(&mut self, value: Value<'a>) -> Result<Result<(), EvaluationErrorKind>, EvaluationErrorKind> {
         self.fuel.elements(1)?;
         let frame = self.frames.last_mut().ok_or_else(super::broken)?;
-        let result = match &mut frame.accumulator {
+        Ok(match &mut frame.accumulator {
             Accumulator::List(items) => {
                 items.push(value);
                 Ok(())
@@ -179,15 +216,7 @@ impl<'a> Machine<'a, '_> {
                 other => Err(no_such_overload("transformMapEntry", &[other])),
             },
             _ => return Err(super::broken()),
-        };
-        if let Err(kind) = result {
-            let error = self.raise(kind)?;
-            if let Err(error) = error {
-                self.fail(error)?;
-            }
-            return Ok(exit);
-        }
-        Ok(back)
+        })
     }
 
     pub(super) fn end(&mut self) -> Result<(), EvaluationErrorKind> {
@@ -199,11 +228,10 @@ impl<'a> Machine<'a, '_> {
             Accumulator::Map { entries, .. } => {
                 (1, self.settle(Map::new(entries.into_iter().collect()).map(Value::Map))?)
             }
-            Accumulator::Failed(error) => (1, Err(error)),
             Accumulator::Nothing => return Err(super::broken()),
         };
         self.fuel.spend(cost)?;
-        self.push(outcome);
+        self.push(frame.failed.map_or(outcome, Err));
         Ok(())
     }
 
@@ -225,6 +253,8 @@ impl<'a> Machine<'a, '_> {
                     first: present.value().clone(),
                     second: Value::Null,
                     accumulator: Accumulator::Nothing,
+                    failed: None,
+                    filtered: false,
                 });
                 return Ok(next);
             }

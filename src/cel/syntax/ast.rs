@@ -14,7 +14,8 @@ impl NodeId {
 #[derive(Clone, Debug)]
 pub(in crate::cel) struct Node {
     pub(in crate::cel) kind: Kind,
-    /// Where it is reported, in bytes from the start of the source.
+    /// Where it is reported, in bytes from the start of the source. As in cel-go: a call at its parenthesis, a selection
+    /// at its dot, an operator at itself.
     pub(in crate::cel) offset: u32,
     /// Where it starts and ends, without parentheses around it; empty for a node that stands for no text of its own.
     pub(in crate::cel) span: (u32, u32),

@@ -175,7 +175,12 @@ pub(super) fn receiver(
 }
 
 /// The node of `has(…)`.
-pub(super) fn global(parser: &mut Parser<'_>, name: &str, arguments: &[NodeId]) -> Result<Option<NodeId>, Fault> {
+pub(super) fn global(
+    parser: &mut Parser<'_>,
+    name: &str,
+    offset: u32,
+    arguments: &[NodeId],
+) -> Result<Option<NodeId>, Fault> {
     let [argument] = arguments else { return Ok(None) };
     if name != "has" {
         return Ok(None);
@@ -189,7 +194,6 @@ pub(super) fn global(parser: &mut Parser<'_>, name: &str, arguments: &[NodeId]) 
         ));
     };
     let kind = Kind::Has { operand: *operand, field: field.clone() };
-    let offset = parser.ast.offset(*argument);
     parser.push(offset, kind).map(Some)
 }
 

@@ -154,7 +154,7 @@ impl<'s> Parser<'s> {
         let (sign, name) = match self.token.kind {
             TokenKind::Not => (TokenKind::Not, "!_"),
             TokenKind::Minus => (TokenKind::Minus, "-_"),
-            _ => return self.member(false, self.token.offset),
+            _ => return self.member(None),
         };
         let offset = self.token.offset;
         let mut count = 0_usize;
@@ -163,9 +163,9 @@ impl<'s> Parser<'s> {
         }
         let number = matches!(self.token.kind, TokenKind::Int | TokenKind::Double);
         if sign == TokenKind::Minus && count == 1 && number {
-            return self.member(true, offset);
+            return self.member(Some(offset));
         }
-        let operand = self.member(false, self.token.offset)?;
+        let operand = self.member(None)?;
         if count.is_multiple_of(2) {
             return Ok(operand);
         }
@@ -173,10 +173,10 @@ impl<'s> Parser<'s> {
         Ok(self.closed(node, offset))
     }
 
-    /// A primary and what is selected, indexed and called on it; `negative` where a sign, which stands at `from`,
-    /// belongs to its number.
-    fn member(&mut self, negative: bool, from: u32) -> Result<NodeId, Fault> {
-        let primary = self.primary(negative)?;
+    /// A primary and what is selected, indexed and called on it; `sign` is where its number's minus stands.
+    fn member(&mut self, sign: Option<u32>) -> Result<NodeId, Fault> {
+        let from = sign.unwrap_or(self.token.offset);
+        let primary = self.primary(sign)?;
         let mut node = self.closed(primary, from);
         loop {
             let offset = self.token.offset;
@@ -211,7 +211,7 @@ impl<'s> Parser<'s> {
 
     /// `.field`, `.?field` or `.method(…)` on `operand`.
     fn selection(&mut self, operand: NodeId) -> Result<NodeId, Fault> {
-        self.advance()?;
+        let dot = self.advance()?.offset;
         let optional = self.accept(TokenKind::Question)?;
         let name = match self.token.kind {
             TokenKind::Ident | TokenKind::QuotedIdent => self.advance()?,
@@ -219,18 +219,18 @@ impl<'s> Parser<'s> {
         };
         let is_call = self.token.kind == TokenKind::OpenParenthesis;
         if is_call && !optional && name.kind == TokenKind::Ident {
-            self.advance()?;
+            let open = self.advance()?.offset;
             let arguments = self.arguments()?;
-            return match macros::receiver(self, name.text, name.offset, operand, &arguments)? {
+            return match macros::receiver(self, name.text, open, operand, &arguments)? {
                 Some(expanded) => Ok(expanded),
                 None => {
                     let kind =
                         Kind::Call { function: name.text.into(), target: Some(operand), arguments: arguments.into() };
-                    self.push(name.offset, kind)
+                    self.push(open, kind)
                 }
             };
         }
-        self.push(name.offset, Kind::Select { operand, field: name.text.into(), optional })
+        self.push(dot, Kind::Select { operand, field: name.text.into(), optional })
     }
 
     /// Expressions up to the closing parenthesis.
@@ -248,9 +248,10 @@ impl<'s> Parser<'s> {
         }
     }
 
-    fn primary(&mut self, negative: bool) -> Result<NodeId, Fault> {
+    fn primary(&mut self, sign: Option<u32>) -> Result<NodeId, Fault> {
         let token = self.token;
-        let at = |kind| (token.offset, kind);
+        let (offset, negative) = (sign.unwrap_or(token.offset), sign.is_some());
+        let at = |kind| (offset, kind);
         let kind = match token.kind {
             TokenKind::Int => Kind::Int(literal::int(token.text, negative).map_err(at)?),
             TokenKind::Uint => Kind::Uint(literal::uint(token.text).map_err(at)?),
@@ -272,7 +273,7 @@ impl<'s> Parser<'s> {
             _ => return Err(self.unexpected("an expression")),
         };
         self.advance()?;
-        self.push(token.offset, kind)
+        self.push(offset, kind)
     }
 
     /// A variable or a call of a function without target, with or without a dot before it.
@@ -282,14 +283,15 @@ impl<'s> Parser<'s> {
         if RESERVED.contains(&name.text) {
             return Err((name.offset, CompileErrorKind::ReservedWord(name.text.to_owned())));
         }
+        let open = self.token.offset;
         if !self.accept(TokenKind::OpenParenthesis)? {
             return self.push(name.offset, Kind::Ident { name: name.text.into(), absolute });
         }
         let arguments = self.arguments()?;
-        if !absolute && let Some(expanded) = macros::global(self, name.text, &arguments)? {
+        if !absolute && let Some(expanded) = macros::global(self, name.text, open, &arguments)? {
             return Ok(expanded);
         }
-        self.push(name.offset, Kind::Call { function: name.text.into(), target: None, arguments: arguments.into() })
+        self.push(open, Kind::Call { function: name.text.into(), target: None, arguments: arguments.into() })
     }
 
     fn list(&mut self) -> Result<NodeId, Fault> {

@@ -36,26 +36,26 @@ fn errors_have_positions_and_say_what_is_wrong() {
         ("1 +", 1, 4, "found the end instead of an expression"),
         ("true &&\n  nope", 2, 3, "undeclared reference to `nope`"),
         ("'é' + nope", 1, 7, "undeclared reference to `nope`"),
-        ("signals.tickt == 'x'", 1, 9, "undefined field `tickt` of `signals`: did you mean `ticket`?"),
-        ("has(signals.tickt)", 1, 13, "undefined field `tickt` of `signals`: did you mean `ticket`?"),
-        ("request.userInfo.name", 1, 18, "undefined field `name` of `User`"),
+        ("signals.tickt == 'x'", 1, 8, "undefined field `tickt` of `signals`: did you mean `ticket`?"),
+        ("has(signals.tickt)", 1, 4, "undefined field `tickt` of `signals`: did you mean `ticket`?"),
+        ("request.userInfo.name", 1, 17, "undefined field `name` of `User`"),
         ("signals.count == 'x'", 1, 15, "found no matching overload for `_==_` applied to `(int, string)`"),
-        ("signals.ticket.starts('a')", 1, 16, "undeclared function `starts`: did you mean `startsWith`?"),
+        ("signals.ticket.starts('a')", 1, 22, "undeclared function `starts`: did you mean `startsWith`?"),
         (
             "signals.ticket.startsWith(1)",
             1,
-            16,
+            26,
             "found no matching overload for `startsWith` applied to `string.(int)`",
         ),
         ("signals", 1, 1, "`signals` is not a value: read one of its fields"),
         ("signals == 1", 1, 1, "`signals` is not a value: read one of its fields"),
-        ("signals.count.all(x, true)", 1, 9, "type `int` cannot be iterated over: use a list or a map"),
-        ("signals.count.x", 1, 15, "type `int` does not support field selection"),
+        ("signals.count.all(x, true)", 1, 8, "type `int` cannot be iterated over: use a list or a map"),
+        ("signals.count.x", 1, 14, "type `int` does not support field selection"),
         ("package.name", 1, 1, "`package` is a reserved word: choose another name"),
         ("'a'.matches('(')", 1, 13, "invalid regular expression: the syntax is not that of RE2"),
         ("timestamp('soon')", 1, 11, "type conversion error from `string` to `timestamp`"),
         ("Pod{}", 1, 4, "messages cannot be constructed: use a map literal, `{'field': value}`"),
-        ("[1].map(x.y, 1)", 1, 11, "argument must be a simple name"),
+        ("[1].map(x.y, 1)", 1, 10, "argument must be a simple name"),
         ("true || 'a'", 1, 9, "expected type `bool` but found `string`"),
         ("9223372036854775808", 1, 1, "the int literal does not fit 64 bits"),
         (r"'\q'", 1, 1, "invalid escape"),
@@ -72,7 +72,7 @@ fn errors_have_positions_and_say_what_is_wrong() {
 fn every_error_is_reported_in_the_order_of_the_source() {
     let found = refused("a + signals.b + 1 / true", None);
     let columns: Vec<u32> = found.iter().map(|(_, column, _)| *column).collect();
-    assert_eq!(columns, [1, 13, 19]);
+    assert_eq!(columns, [1, 12, 19]);
 }
 
 #[test]
@@ -212,16 +212,16 @@ fn evaluation_errors_have_positions_and_show_no_data() {
     let mut bindings = Bindings::new();
     bindings.set(env.slot("object").unwrap(), &input);
     let cases = [
-        ("object.nope", 1, 8, "no such key: `nope`"),
+        ("object.nope", 1, 7, "no such key: `nope`"),
         ("object.map[object.key]", 1, 11, "no such key"),
         ("object.map['b']", 1, 11, "no such key: `b`"),
         ("object.list[7]", 1, 12, "index out of range"),
-        ("true\n && int(object.name) == 1", 2, 5, "type conversion error from `string` to `int`"),
+        ("true\n && int(object.name) == 1", 2, 8, "type conversion error from `string` to `int`"),
         ("object.name + 1", 1, 13, "no such overload: `_+_`(string, int)"),
-        ("object.name.matches(object.key + '(')", 1, 13, "invalid regular expression: the syntax is not that of RE2"),
-        ("{object.key: 1}.transformMapEntry(k, v, {k: v}).y", 1, 49, "no such key: `y`"),
-        ("timestamp(object.name)", 1, 1, "type conversion error from `string` to `timestamp`"),
-        ("object.name.substring(9)", 1, 13, "index out of range"),
+        ("object.name.matches(object.key + '(')", 1, 20, "invalid regular expression: the syntax is not that of RE2"),
+        ("{object.key: 1}.transformMapEntry(k, v, {k: v}).y", 1, 48, "no such key: `y`"),
+        ("timestamp(object.name)", 1, 10, "type conversion error from `string` to `timestamp`"),
+        ("object.name.substring(9)", 1, 22, "index out of range"),
         ("object.name ? 1 : 2", 1, 13, "no such overload: `_?_:_`(string)"),
     ];
     for (source, line, column, message) in cases {

@@ -36,12 +36,12 @@ struct Case {
 }
 
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
-struct Expected {
+pub(super) struct Expected {
     #[serde(rename = "type")]
-    of: Option<String>,
-    value: Option<String>,
-    error: Option<String>,
-    cost: Option<u64>,
+    pub(super) of: Option<String>,
+    pub(super) value: Option<String>,
+    pub(super) error: Option<String>,
+    pub(super) cost: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -103,7 +103,7 @@ fn evaluate(
 }
 
 #[expect(clippy::cast_precision_loss, reason = "the vectors have small numbers")]
-fn value_of<'a>(of: &Type, input: &'a canonical::Value<'a>) -> Value<'a> {
+pub(super) fn value_of<'a>(of: &Type, input: &'a canonical::Value<'a>) -> Value<'a> {
     let value = Value::from(input);
     match (of, &value) {
         (Type::Uint, Value::Int(number)) => Value::Uint(u64::try_from(*number).unwrap()),

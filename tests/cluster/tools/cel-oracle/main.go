@@ -2,6 +2,8 @@
 //
 //	cel-oracle lines < CASES      evaluate cases, one JSON object a line
 //	cel-oracle bench < LINES      measure how long an evaluation takes; see bench.go
+//	cel-oracle answers < LINES    evaluate cases in bulk; see answers.go
+//	cel-oracle corpus FOLDER...   write the expressions of test tables and policies below folders, one JSON line each
 //	cel-oracle fill FILE...       rewrite the expectations of vector files
 //	cel-oracle check FILE...      fail where a vector file does not say what the API server says
 package main
@@ -18,7 +20,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fatal(fmt.Errorf("say what to do: lines, fill or check"))
+		fatal(fmt.Errorf("say what to do: lines, answers, corpus, fill or check"))
 	}
 	base := environment.MustBaseEnvSet(version.MajorMinor(1, 37)).StoredExpressionsEnv()
 	oracle := &Oracle{base: base}
@@ -27,6 +29,12 @@ func main() {
 		lines(oracle)
 	case "bench":
 		bench(oracle)
+	case "answers":
+		answers(oracle)
+	case "corpus":
+		if err := corpus(os.Args[2:]); err != nil {
+			fatal(err)
+		}
 	case "fill", "check":
 		different := 0
 		for _, path := range os.Args[2:] {
@@ -40,7 +48,7 @@ func main() {
 			fatal(fmt.Errorf("%d cases differ from the API server", different))
 		}
 	default:
-		fatal(fmt.Errorf("unknown command %q: use lines, fill or check", command))
+		fatal(fmt.Errorf("unknown command %q: use lines, answers, corpus, fill or check", command))
 	}
 }
 

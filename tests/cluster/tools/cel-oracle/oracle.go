@@ -37,28 +37,7 @@ func (o *Oracle) evaluate(c *Case, kinds map[string]string, input map[string]jso
 			message = fmt.Sprint(fault)
 		}
 	}()
-	var variables []cel.EnvOption
-	activation := map[string]any{}
-	for name, raw := range input {
-		kind := kinds[name]
-		if kind == "" {
-			kind = "dyn"
-		}
-		celType, err := parseType(kind)
-		if err != nil {
-			fatal(err)
-		}
-		value, err := parseValue(raw, celType)
-		if err != nil {
-			fatal(err)
-		}
-		variables = append(variables, cel.Variable(name, celType))
-		activation[name] = value
-	}
-	env, err := o.base.Extend(variables...)
-	if err != nil {
-		fatal(err)
-	}
+	env, activation := o.declare(kinds, input)
 	ast, issues := env.Compile(c.Expression)
 	if issues.Err() != nil {
 		c.Error = "Compile"
@@ -84,6 +63,33 @@ func (o *Oracle) evaluate(c *Case, kinds map[string]string, input map[string]jso
 	}
 	c.Value = render(value)
 	return ""
+}
+
+// declare extends the environment by the variables of an input, and reads their values.
+func (o *Oracle) declare(kinds map[string]string, input map[string]json.RawMessage) (*cel.Env, map[string]any) {
+	var variables []cel.EnvOption
+	activation := map[string]any{}
+	for name, raw := range input {
+		kind := kinds[name]
+		if kind == "" {
+			kind = "dyn"
+		}
+		celType, err := parseType(kind)
+		if err != nil {
+			fatal(err)
+		}
+		value, err := parseValue(raw, celType)
+		if err != nil {
+			fatal(err)
+		}
+		variables = append(variables, cel.Variable(name, celType))
+		activation[name] = value
+	}
+	env, err := o.base.Extend(variables...)
+	if err != nil {
+		fatal(err)
+	}
+	return env, activation
 }
 
 func firstLine(message string) string {
@@ -141,6 +147,8 @@ var kinds = []struct{ part, kind string }{
 	{"exceeds maximum allowed", "InvalidArgument"},
 	{"must have the same type", "InvalidArgument"},
 	{"unknown time zone", "InvalidArgument"},
+	{"invalid location name", "InvalidArgument"},
+	{"is a directory", "InvalidArgument"},
 	{"strconv.Atoi", "InvalidArgument"},
 	{"internal error", "Internal"},
 }

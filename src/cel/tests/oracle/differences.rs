@@ -1,0 +1,153 @@
+//! Where the engine is known to differ from the API server: by what, why, and in which expressions.
+//!
+//! Each is a case of `tests/vectors/cel` too, with `differs`. A predicate is as narrow as the answers allow.
+
+use super::Compared;
+use crate::cel::CompileErrorKind;
+
+pub(super) struct Difference {
+    pub(super) name: &'static str,
+    /// Why it is so.
+    pub(super) why: &'static str,
+    pub(super) covers: fn(&Compared) -> bool,
+}
+
+fn names(compared: &Compared, parts: &[&str]) -> bool {
+    parts.iter().any(|part| compared.expression.contains(part))
+}
+
+/// Whether both compile, and give the same but for the cost.
+fn only_costs_differ(compared: &Compared) -> bool {
+    let theirs = &compared.theirs.expected;
+    let own = &compared.own;
+    !compared.is_refused() && (&own.of, &own.value, &own.error) == (&theirs.of, &theirs.value, &theirs.error)
+}
+
+pub(super) const DIFFERENCES: &[Difference] = &[
+    Difference {
+        name: "an absorbed panic",
+        why: "The API server's counting of costs panics on an argument that is an error, and the evaluation ends there; \
+              here the error is absorbed like others.",
+        covers: |compared| {
+            compared.theirs.expected.error.as_deref() == Some("Internal")
+                && names(compared, &["sort", "distinct(", "flatten("])
+        },
+    },
+    Difference {
+        name: "an optional part of type dyn",
+        why: "The validator of cel-go panics on it, and so the API server refuses it.",
+        covers: |compared| {
+            let message = compared.theirs.message.as_deref().unwrap_or_default();
+            !compared.is_refused() && message.starts_with("runtime error: index out of range [0]")
+        },
+    },
+    Difference {
+        name: "a comparison that fails",
+        why: "Kubernetes' min, max and isSorted ignore that two elements cannot be compared; here it is an error.",
+        covers: |compared| {
+            // Another error may come before it, and then only what was not evaluated any more tells.
+            let is_hidden = compared.own.error.is_some() && only_costs_differ(compared);
+            let fails = matches!(compared.own.error.as_deref(), Some("NoSuchOverload" | "InvalidArgument"));
+            names(compared, &["min()", "max()", "isSorted()"])
+                && (fails || (is_hidden && names(compared, &["mixed", "lt", "dyn("])))
+        },
+    },
+    Difference {
+        name: "a key of another type",
+        why: "Keys of maps are booleans, numbers and strings; a map that cel-go builds takes any.",
+        covers: |compared| {
+            let refused = compared.own_errors.iter().any(|(_, kind)| kind.to_string().contains("map key"));
+            refused || compared.own.error.as_deref() == Some("InvalidKey")
+        },
+    },
+    Difference {
+        name: "a number or time in a notation of Go",
+        why: "Texts are read as the specification says: no hexadecimal doubles, underscores, or hours of one digit.",
+        covers: |compared| {
+            names(compared, &["double(", "timestamp("])
+                && (compared.is_refused() || compared.own.error.as_deref() == Some("Conversion"))
+                && compared.theirs.expected.error.as_deref() != Some("Compile")
+        },
+    },
+    Difference {
+        name: "a time with an offset as a text",
+        why: "Timestamps are written in UTC: equal ones have one text.",
+        covers: |compared| names(compared, &["string("]) && names(compared, &["+0", "-0", ":30'"]),
+    },
+    Difference {
+        name: "has() of a conditional",
+        why: "cel-go takes back the 1 of a name that was not counted.",
+        covers: |compared| {
+            names(compared, &["has("])
+                && names(compared, &["?"])
+                && only_costs_differ(compared)
+                && compared.own.cost > compared.theirs.expected.cost
+        },
+    },
+    Difference {
+        name: "an optional that a body names and does not read",
+        why: "cel-go evaluates the optional of optMap again where its name is read; here it is counted where it stands.",
+        covers: |compared| {
+            names(compared, &["optMap(", "optFlatMap("])
+                && only_costs_differ(compared)
+                && compared.own.cost > compared.theirs.expected.cost
+        },
+    },
+    Difference {
+        name: "the first of several errors",
+        why: "Both report an error that is the same, and one of them another before it: of several constants that are \
+              refused the first one ends a compilation here, and what has no type after an error is dyn.",
+        covers: |compared| {
+            let own: Vec<&String> = compared.own_errors.iter().map(|(at, _)| at).collect();
+            compared.is_refused() && compared.theirs.positions.iter().any(|at| own.contains(&at))
+        },
+    },
+    Difference {
+        name: "the first of several constants",
+        why: "A pattern of find or findAll that is refused has no place in the API server.",
+        covers: |compared| {
+            compared.is_refused()
+                && compared.own_errors.iter().any(|(_, kind)| matches!(kind, CompileErrorKind::InvalidConstant(_)))
+                && compared.theirs.message.as_deref().is_some_and(|message| message.ends_with(" argument"))
+        },
+    },
+    Difference {
+        name: "an optional in the middle of a path",
+        why: "cel-go looks for the key in the optional itself where a step before it is computed, and fails; here an \
+              index of an optional is one of its value, as the type says.",
+        covers: |compared| {
+            let (own, theirs) = (&compared.own, &compared.theirs.expected);
+            let is_absent = own.value.as_deref() == Some("optional.none()")
+                || own.error.as_deref() == Some("EmptyOptional")
+                || compared
+                    .theirs
+                    .message
+                    .as_deref()
+                    .is_some_and(|m| m.contains("no such key") || m.contains("qualifier"));
+            names(compared, &["optional."])
+                && (names(compared, &["]["]) || theirs.error.as_deref() == Some("NoSuchKey"))
+                && own.of == theirs.of
+                && (only_costs_differ(compared) || (is_absent && theirs.error.is_some()))
+        },
+    },
+    Difference {
+        name: "a macro's variable with a dot before it",
+        why: "cel-go takes it, and nothing can read it.",
+        covers: |compared| compared.is_refused() && names(compared, &["(.", ", ."]),
+    },
+    Difference {
+        name: "the limit of work",
+        why: "Work is a second meter, for what costs the API server nearly nothing and takes long.",
+        covers: |compared| compared.own.error.as_deref() == Some("WorkExceeded"),
+    },
+    Difference {
+        name: "the last digit of a double",
+        why: "Of two shortest texts that are equally near Go takes the one with the even last digit.",
+        covers: |compared| {
+            let (own, theirs) = (compared.own.value.as_deref(), compared.theirs.expected.value.as_deref());
+            let (own, theirs) = (own.unwrap_or_default(), theirs.unwrap_or_default());
+            let differing = own.bytes().zip(theirs.bytes()).filter(|(a, b)| a != b).count();
+            own.contains("double(") && own.len() == theirs.len() && differing == 1
+        },
+    },
+];
