@@ -51,7 +51,7 @@ pub enum Owned {
     },
     /// The server adds this element to the list.
     Element(&'static str),
-    /// The server adds what follows from other fields of the object (see [`super::derived`]); only that is left out.
+    /// The server adds what follows from other fields of the object (see `derived`); only that is left out.
     Derived,
 }
 
@@ -95,7 +95,7 @@ const fn of_claim(path: &'static [&'static str], bit: u8, only: &'static [Condit
     Exclusion { only, ..when_absent("", "PersistentVolumeClaim", path, bit) }
 }
 
-/// The selectors of a Pod that [`super::derived`] is about: of constraints on spreading…
+/// The selectors of a Pod that `derived` is about: of constraints on spreading…
 pub const SPREAD: &[&str] = &["spec", "topologySpreadConstraints", "[]", "labelSelector", "matchExpressions"];
 /// … of required affinity,
 pub const AFFINE: &[&str] = &["spec", "affinity", "podAffinity", REQUIRED, "[]", "labelSelector", "matchExpressions"];

@@ -21,6 +21,10 @@ const ROUNDS: usize = 7;
 /// How long one measurement lasts.
 const SPAN: Duration = Duration::from_millis(60);
 
+/// As in the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// The engines, in the order of the columns.
 const ENGINES: [&str; 4] = ["Rust", "Writ", "cel crate", "cel-go"];
 
