@@ -40,6 +40,9 @@ fn a_converted_policy_decides_as_the_original() -> Result<()> {
     for namespace in NAMESPACES {
         cluster.kubectl(&["create", "namespace", namespace], "")?.ok()?;
     }
+    for object in sources(&keeper()?, "keeper.example.com") {
+        cluster.kubectl(&["apply", "-f", "-"], &object.to_string())?.ok()?;
+    }
     let (mut count, mut wrong) = (0, Vec::new());
     for (index, case) in cases.iter().enumerate() {
         let name = format!("original-{index}.example.com");
@@ -81,6 +84,21 @@ fn a_converted_policy_decides_as_the_original() -> Result<()> {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count > 25, "only {count} requests");
     Ok(())
+}
+
+/// A policy about nothing here with the parameters of the others. The API server stops watching a kind of parameters with
+/// the last policy that has it, and does not see them when a policy has it again.
+fn keeper() -> Result<Case> {
+    Ok(serde_json::from_value(json!({
+        "name": "keeper",
+        "policy": {
+            "paramKind": {"apiVersion": "v1", "kind": "ConfigMap"},
+            "matchConstraints": {"resourceRules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["services"]}]},
+            "validations": [{"expression": "true"}],
+        },
+        "binding": {"validationActions": ["Deny"], "paramRef": {"name": "kept", "namespace": NAMESPACES[0], "parameterNotFoundAction": "Deny"}},
+        "requests": [],
+    }))?)
 }
 
 /// The policy, its binding and its parameters.
