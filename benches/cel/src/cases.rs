@@ -49,7 +49,9 @@ pub(crate) const CASES: &[Case] = &[
         name: "memory limits",
         expression: "object.spec.template.spec.containers.all(c, quantity(c.resources.limits.memory).compareTo(quantity('2Gi')) <= 0)",
         native: |object| {
-            containers(object).iter().all(|container| mebibytes(text(container, &["resources", "limits", "memory"])) <= 2048)
+            containers(object)
+                .iter()
+                .all(|container| mebibytes(text(container, &["resources", "limits", "memory"])) <= 2048)
         },
     },
     Case {

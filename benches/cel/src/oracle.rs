@@ -29,7 +29,8 @@ impl Oracle {
 
     /// Nanoseconds an evaluation.
     pub(crate) fn measure(&mut self, expression: &str, object: &Value, span: Duration) -> Result<f64> {
-        let question = json!({"expression": expression, "input": {"object": object}, "milliseconds": span.as_millis() as u64});
+        let question =
+            json!({"expression": expression, "input": {"object": object}, "milliseconds": span.as_millis() as u64});
         writeln!(self.to, "{question}")?;
         self.to.flush()?;
         let mut answer = String::new();
