@@ -59,7 +59,7 @@ pub struct Note {
 /// Converts all policies with their bindings.
 #[must_use]
 pub fn convert(sources: &Sources<'_>) -> Converted {
-    let mut converter = Converter { sources, taken: BTreeMap::new(), done: Converted::default() };
+    let mut converter = Converter { sources, done: Converted::default() };
     for (name, policy) in &sources.policies {
         converter.policy(name, policy);
     }
@@ -73,8 +73,6 @@ pub fn convert(sources: &Sources<'_>) -> Converted {
 
 struct Converter<'s> {
     sources: &'s Sources<'s>,
-    /// The ids of policies, with what each was made of.
-    taken: BTreeMap<String, String>,
     done: Converted,
 }
 
@@ -106,6 +104,9 @@ impl Converter<'_> {
                 return;
             }
             self.note(name, false, "no binding of it is among the files: it governs nothing until there is one");
+            if matching::selects(policy.match_constraints.namespace_selector.as_ref()).is_some() {
+                self.note(name, false, "its namespaceSelector belongs to a binding of Writ: repeat it there");
+            }
             self.publish(name, policy, None, &Params::None);
             return;
         }
@@ -126,6 +127,10 @@ impl Converter<'_> {
                 return;
             }
         };
+        let own = binding.match_resources.as_ref();
+        if own.is_some_and(|own| matching::selects(own.object_selector.as_ref()).is_some()) {
+            self.note(binding_name, false, spec::BY_OBJECT_LABELS);
+        }
         let several = given.len() > 1;
         let expressions = spec::expressions(policy);
         for (object_name, object) in given {
@@ -141,7 +146,6 @@ impl Converter<'_> {
                     params::of(object, &expressions)
                 }
             };
-            let own = binding.match_resources.as_ref();
             let Some((policy_id, values)) = self.publish(name, policy, own, &params) else { return };
             let selector = matching::both(
                 policy.match_constraints.namespace_selector.as_ref(),
@@ -180,25 +184,25 @@ impl Converter<'_> {
                 return None;
             }
         };
-        let content = format!("{spec:?}");
+        let published = |spec: &PolicySpec| self.done.policies.iter().find(|known| known.id == spec.id);
         let mut number = 1_usize;
         spec.id = id(name, number);
-        while self.taken.get(&spec.id).is_some_and(|known| *known != content) {
+        while published(&spec).is_some_and(|known| *known != spec) {
             number += 1;
             spec.id = id(name, number);
         }
+        let is_new = published(&spec).is_none();
         let values = match params {
             Params::Declared(_, values) => values.clone(),
             Params::None | Params::Literal(_) => BTreeMap::new(),
         };
-        if !self.taken.contains_key(&spec.id) {
+        if is_new {
             if let Err(errors) = policy::compile(&format!("{}.{VERSION}", spec.id), &spec) {
                 for error in errors {
                     self.refuse(name, format!("Writ refuses what it would become: {error}"));
                 }
                 return None;
             }
-            self.taken.insert(spec.id.clone(), content);
             self.done.policies.push(spec.clone());
         }
         Some((spec.id, values))

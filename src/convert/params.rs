@@ -23,9 +23,6 @@ pub(super) enum Params {
 }
 
 /// The parameters that expressions read from `object`.
-///
-/// # Errors
-/// A value that no expression can have.
 pub(super) fn of(object: &Value<'_>, expressions: &[&str]) -> Params {
     match fields(expressions).and_then(|fields| declared(object, &fields)) {
         Some((parameters, values)) => Params::Declared(parameters, values),

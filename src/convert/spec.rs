@@ -14,6 +14,10 @@ use crate::{
 /// The longest message of a rule, in characters.
 const MAX_MESSAGE: usize = 1024;
 
+/// What is told of an objectSelector.
+pub(super) const BY_OBJECT_LABELS: &str =
+    "the objectSelector became a match condition: who may set these labels may step out of the policy, as before";
+
 /// The variables that a messageExpression may read in a ValidatingAdmissionPolicy and not in Writ.
 const NOT_IN_MESSAGES: &[&str] = &["oldObject", "request", "namespaceObject"];
 
@@ -54,7 +58,7 @@ pub(super) fn differences(policy: &AdmissionPolicy) -> Vec<String> {
         found.push("matchPolicy is Exact: Writ is asked about equivalent versions of a resource too".to_owned());
     }
     if matching::selects(policy.match_constraints.object_selector.as_ref()).is_some() {
-        found.push("the objectSelector became a match condition: who may set these labels may step out of the policy, as before".to_owned());
+        found.push(BY_OBJECT_LABELS.to_owned());
     }
     found
 }

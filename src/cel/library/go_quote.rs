@@ -17,23 +17,31 @@ pub(super) fn quote(bytes: &[u8]) -> String {
 }
 
 fn push(out: &mut String, character: char) {
-    match character {
-        '"' => out.push_str("\\\""),
-        '\\' => out.push_str("\\\\"),
-        '\u{7}' => out.push_str("\\a"),
-        '\u{8}' => out.push_str("\\b"),
-        '\u{c}' => out.push_str("\\f"),
-        '\n' => out.push_str("\\n"),
-        '\r' => out.push_str("\\r"),
-        '\t' => out.push_str("\\t"),
-        '\u{b}' => out.push_str("\\v"),
-        other if prints(other) => out.push(other),
-        other => out.push_str(&match u32::from(other) {
+    match (named(character), character) {
+        (Some(escape), _) => out.push_str(escape),
+        (None, other) if prints(other) => out.push(other),
+        (None, other) => out.push_str(&match u32::from(other) {
             code @ ..0x80 => format!("\\x{code:02x}"),
             code @ ..0x1_0000 => format!("\\u{code:04x}"),
             code => format!("\\U{code:08x}"),
         }),
     }
+}
+
+/// The escape of a character that has a short one, which `strings.quote` writes too.
+pub(super) const fn named(character: char) -> Option<&'static str> {
+    Some(match character {
+        '"' => "\\\"",
+        '\\' => "\\\\",
+        '\u{7}' => "\\a",
+        '\u{8}' => "\\b",
+        '\u{c}' => "\\f",
+        '\n' => "\\n",
+        '\r' => "\\r",
+        '\t' => "\\t",
+        '\u{b}' => "\\v",
+        _ => return None,
+    })
 }
 
 /// Whether the character prints: letters, marks, numbers, punctuation, symbols and the space of ASCII.

@@ -7,7 +7,7 @@ use super::{
         types::Type,
         value::{Text, Value},
     },
-    Cost, Declarations, Size, no_such_overload,
+    Cost, Declarations, Size, go_quote, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -275,17 +275,9 @@ fn quote<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     for character in text.chars() {
-        match character {
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            other => out.push(other),
+        match go_quote::named(character) {
+            Some(escape) => out.push_str(escape),
+            None => out.push(character),
         }
     }
     out.push('"');

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
@@ -39,35 +37,19 @@ type Answer struct {
 
 // answers reads questions and writes an answer for each expression, in order.
 func answers(oracle *Oracle) {
-	in := bufio.NewScanner(os.Stdin)
-	in.Buffer(make([]byte, 1<<20), 1<<24)
-	out := bufio.NewWriter(os.Stdout)
-	defer out.Flush()
-	encoder := json.NewEncoder(out)
-	encoder.SetEscapeHTML(false)
 	compiled, activation := oracle.plain(nil, nil)
 	var current *policy
-	for in.Scan() {
-		var q Question
-		if err := json.Unmarshal(in.Bytes(), &q); err != nil {
-			fatal(fmt.Errorf("not a question: %w", err))
-		}
-		if q.Expression == nil {
-			if q.Variables == nil {
-				compiled, activation = oracle.plain(q.Types, q.Input)
-				continue
-			}
+	each(func(q *Question, say func(any)) {
+		switch {
+		case q.Expression != nil:
+			say(answer(compiled, *q.Expression, activation, max(q.Runs, 1)))
+		case q.Variables != nil:
 			current = admission(*q.Variables, current)
 			compiled, activation = current.compile, current.activate(q.Input)
-			continue
+		default:
+			compiled, activation = oracle.plain(q.Types, q.Input)
 		}
-		if err := encoder.Encode(answer(compiled, *q.Expression, activation, max(q.Runs, 1))); err != nil {
-			fatal(err)
-		}
-	}
-	if err := in.Err(); err != nil {
-		fatal(err)
-	}
+	})
 }
 
 // compile makes a program of an expression and names its type, or says why not.
@@ -99,7 +81,7 @@ func refusal(issues *cel.Issues) *Answer {
 
 func answer(compiled compile, expression string, activation map[string]any, runs int) (answer Answer) {
 	defer func() {
-		// As for cases: a fault of the compiler is a refusal.
+		// The checker of cel-go panics on some literals with optional parts; in the API server that is a refusal.
 		if fault := recover(); fault != nil {
 			answer = Answer{Error: "Compile", Message: fmt.Sprint(fault)}
 		}
@@ -130,6 +112,7 @@ func evaluated(program cel.Program, activation map[string]any, kind string) Answ
 	}
 	answer.Error, answer.Message = classify(err.Error()), firstLine(err.Error())
 	if answer.Error == "CostExceeded" {
+		// How far past the limit the last step went is of no interest.
 		answer.Cost = nil
 	}
 	return answer

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
-	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/common/types"
 )
 
@@ -20,43 +18,20 @@ type Measurement struct {
 
 // bench answers each line with the nanoseconds of one evaluation.
 func bench(oracle *Oracle) {
-	in := bufio.NewScanner(os.Stdin)
-	in.Buffer(make([]byte, 1<<20), 1<<24)
-	for in.Scan() {
-		var m Measurement
-		if err := json.Unmarshal(in.Bytes(), &m); err != nil {
-			fatal(fmt.Errorf("not a measurement: %w", err))
-		}
-		nanoseconds, err := oracle.measure(&m)
+	each(func(m *Measurement, answer func(any)) {
+		nanoseconds, err := oracle.measure(m)
 		if err != nil {
 			fatal(fmt.Errorf("%s: %w", m.Expression, err))
 		}
-		fmt.Println(nanoseconds)
-	}
+		answer(nanoseconds)
+	})
 }
 
 func (o *Oracle) measure(m *Measurement) (float64, error) {
-	var variables []cel.EnvOption
-	activation := map[string]any{}
-	for name, raw := range m.Input {
-		value, err := parseValue(raw, cel.DynType)
-		if err != nil {
-			return 0, err
-		}
-		variables = append(variables, cel.Variable(name, cel.DynType))
-		activation[name] = value
-	}
-	env, err := o.base.Extend(variables...)
-	if err != nil {
-		return 0, err
-	}
-	ast, issues := env.Compile(m.Expression)
-	if issues.Err() != nil {
-		return 0, issues.Err()
-	}
-	program, err := env.Program(ast)
-	if err != nil {
-		return 0, err
+	compiled, activation := o.plain(nil, m.Input)
+	program, _, refused := compiled(m.Expression)
+	if refused != nil {
+		return 0, errors.New(refused.Message)
 	}
 	span := time.Duration(m.Milliseconds) * time.Millisecond
 	count := 0

@@ -48,26 +48,33 @@ func main() {
 			fatal(fmt.Errorf("%d cases differ from the API server", different))
 		}
 	default:
-		fatal(fmt.Errorf("unknown command %q: use lines, answers, corpus, fill or check", command))
+		fatal(fmt.Errorf("unknown command %q: use lines, answers, bench, corpus, fill or check", command))
 	}
 }
 
 func lines(oracle *Oracle) {
+	each(func(c *Case, answer func(any)) {
+		c.Message = oracle.evaluate(c, c.Types, c.Input)
+		answer(c)
+	})
+}
+
+// each reads a T from every line of standard input, and writes what it is answered with, each on a line.
+func each[T any](do func(asked *T, answer func(any))) {
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(make([]byte, 1<<20), 1<<24)
-	out := bufio.NewWriter(os.Stdout)
-	defer out.Flush()
-	encoder := json.NewEncoder(out)
+	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetEscapeHTML(false)
 	for in.Scan() {
-		var c Case
-		if err := json.Unmarshal(in.Bytes(), &c); err != nil {
-			fatal(fmt.Errorf("not a case: %w", err))
+		var asked T
+		if err := json.Unmarshal(in.Bytes(), &asked); err != nil {
+			fatal(fmt.Errorf("not a question: %w", err))
 		}
-		c.Message = oracle.evaluate(&c, c.Types, c.Input)
-		if err := encoder.Encode(c); err != nil {
-			fatal(err)
-		}
+		do(&asked, func(answer any) {
+			if err := encoder.Encode(answer); err != nil {
+				fatal(err)
+			}
+		})
 	}
 	if err := in.Err(); err != nil {
 		fatal(err)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"strings"
 
 	"github.com/google/cel-go/cel"
@@ -28,41 +27,11 @@ type Oracle struct {
 }
 
 // evaluate fills in type, value, error and cost, and returns the text of the error.
-func (o *Oracle) evaluate(c *Case, kinds map[string]string, input map[string]json.RawMessage) (message string) {
-	c.Type, c.Value, c.Error, c.Message, c.Cost = "", "", "", "", nil
-	defer func() {
-		// The checker of cel-go panics on some literals with optional parts; in the API server that is a refusal.
-		if fault := recover(); fault != nil {
-			c.Type, c.Value, c.Error, c.Cost = "", "", "Compile", nil
-			message = fmt.Sprint(fault)
-		}
-	}()
-	env, activation := o.declare(kinds, input)
-	ast, issues := env.Compile(c.Expression)
-	if issues.Err() != nil {
-		c.Error = "Compile"
-		return firstLine(issues.Err().Error())
-	}
-	program, err := env.Program(ast)
-	if err != nil {
-		c.Error = "Compile"
-		return firstLine(err.Error())
-	}
-	c.Type = cel.FormatCELType(ast.OutputType())
-	value, details, err := program.Eval(activation)
-	if details != nil {
-		c.Cost = details.ActualCost()
-	}
-	if err != nil {
-		c.Error = classify(err.Error())
-		if c.Error == "CostExceeded" {
-			// How far past the limit the last step went is of no interest.
-			c.Cost = nil
-		}
-		return firstLine(err.Error())
-	}
-	c.Value = render(value)
-	return ""
+func (o *Oracle) evaluate(c *Case, kinds map[string]string, input map[string]json.RawMessage) string {
+	compiled, activation := o.plain(kinds, input)
+	made := answer(compiled, c.Expression, activation, 1)
+	c.Type, c.Value, c.Error, c.Cost, c.Message = made.Type, made.Value, made.Error, made.Cost, ""
+	return made.Message
 }
 
 // declare extends the environment by the variables of an input, and reads their values.
