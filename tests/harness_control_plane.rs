@@ -220,8 +220,9 @@ fn the_next_run_removes_what_a_killed_watcher_left() -> Result<()> {
         Ok(remains::processes(&directory).is_empty().then_some(()))
     })?;
     // Another test of this process may have come up meanwhile and done it already.
-    state::gc()?;
-    assert_eq!(remains(&directory), Vec::<String>::new());
+    let removed = state::gc()?;
+    let stats = ["owner", "watcher"].map(|file| std::fs::read_to_string(directory.join(file)));
+    assert_eq!(remains(&directory), Vec::<String>::new(), "removed {removed:?}; files of identity: {stats:?}");
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
@@ -109,10 +109,24 @@ impl Child {
     }
 }
 
-/// Kills the process that would clean up after the owner.
+/// Kills the process that would clean up after the owner, and waits until it is gone: a signal is delivered when the
+/// machine gets round to it, and a watcher that still lives keeps its cluster from `gc`.
 pub(crate) fn kill_watcher(directory: &Path) -> Result<()> {
     let identity = fs::read_to_string(directory.join("watcher"))?;
-    signal_process(identity.split(' ').next().context("no process id")?.parse()?, Signal::KILL)
+    let pid = identity.split(' ').next().context("no process id")?.parse()?;
+    signal_process(pid, Signal::KILL)?;
+    let started = Instant::now();
+    while lives(pid) {
+        ensure!(started.elapsed() < Duration::from_secs(30), "the watcher {pid} outlives SIGKILL");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Whether a process is neither gone nor waiting for its parent to hear of its end (proc(5), the state in `stat`).
+fn lives(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
 }
 
 pub(crate) fn signal_process(pid: u32, signal: Signal) -> Result<()> {
