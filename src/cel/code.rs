@@ -130,7 +130,6 @@ pub(in crate::cel) enum Op {
     Mark,
     /// Pops an optional: opens a macro on its value, or pushes `none` and jumps.
     Open {
-        used: bool,
         end: Label,
     },
     /// Ends such a macro.

@@ -32,7 +32,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
         code: Code::default(),
         references: BTreeSet::new(),
         offset: 0,
-        used: Vec::new(),
+        frames: 0,
         patterns: Vec::new(),
     };
     lowering.lower(checked.ast.root(), false)?;
@@ -47,8 +47,8 @@ struct Lowering<'c> {
     references: BTreeSet<Path>,
     /// Where the next instruction comes from.
     offset: u32,
-    /// For each macro around, whether its first variable was read.
-    used: Vec<bool>,
+    /// How many macros are around.
+    frames: u16,
     /// The texts of [`Code::patterns`].
     patterns: Vec<Box<str>>,
 }
@@ -94,7 +94,7 @@ impl Lowering<'_> {
             | Op::OrElse { end: to, .. }
             | Op::Loop { end: to, .. }
             | Op::Next { exit: to }
-            | Op::Open { end: to, .. },
+            | Op::Open { end: to },
         ) = self.code.ops.get_mut(at)
         {
             *to = label;

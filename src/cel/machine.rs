@@ -116,7 +116,8 @@ impl<'a> Machine<'a, '_> {
             Op::Ask { slot, test, cost } => self.ask(slot, test, cost)?,
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
-                let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
+                let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(broken)?;
+                self.fuel.spend(frame.owed())?;
                 let value = if second { frame.second.clone() } else { frame.first.clone() };
                 self.push(Ok(value));
             }
@@ -190,7 +191,7 @@ impl<'a> Machine<'a, '_> {
             Op::Add { cost, back } => return self.add(cost, back),
             Op::End => self.end()?,
             Op::Mark => self.marks.push(self.fuel.cost()),
-            Op::Open { used, end } => return self.open(used, next, end),
+            Op::Open { end } => return self.open(next, end),
             Op::Close { flat } => self.close(flat)?,
         }
         Ok(next)

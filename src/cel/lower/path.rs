@@ -30,9 +30,6 @@ impl Lowering<'_> {
         let cost = u8::from(!free);
         match *self.checked.meaning(id) {
             Meaning::Local { frame, second } => {
-                if !second && let Some(used) = self.used.get_mut(usize::from(frame)) {
-                    *used = true;
-                }
                 self.emit(Op::Local { frame, second, cost });
             }
             Meaning::Variable(slot) => {
