@@ -37,14 +37,16 @@ pub(in crate::cel) enum Op {
         test: bool,
         cost: u8,
     },
-    /// Follows constant steps from the top.
+    /// Follows constant steps from the top; `inner` where steps follow.
     Path {
         from: u32,
         count: u32,
+        inner: bool,
     },
-    /// Pops an index, and follows it from the top.
+    /// Pops an index, and follows it from the top; `inner` where steps follow.
     Index {
         optional: bool,
+        inner: bool,
     },
     /// Jumps where the top is an error, and takes away what lies below it.
     Bail {

@@ -160,7 +160,7 @@ impl Estimator<'_> {
                 self.push(top);
                 0
             }
-            Op::Path { from, count } => {
+            Op::Path { from, count, .. } => {
                 let steps = self.code.steps.get(from as usize..(from + count) as usize).unwrap_or_default();
                 let start = self.pop();
                 self.push(steps.iter().fold(start, |shape, step| follow(&shape, step)));

@@ -126,8 +126,8 @@ impl<'a> Machine<'a, '_> {
                 let top = self.top()?.clone();
                 self.push(top);
             }
-            Op::Path { from, count } => self.follow(from, count)?,
-            Op::Index { optional } => self.index(optional)?,
+            Op::Path { from, count, inner } => self.follow(from, count, inner)?,
+            Op::Index { optional, inner } => self.index(optional, inner)?,
             Op::Bail { drop, to } => {
                 if self.top()?.is_err() {
                     let error = self.pop();

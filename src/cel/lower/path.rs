@@ -77,8 +77,8 @@ impl Lowering<'_> {
         }
     }
 
-    /// Lowers steps from the value on the stack.
-    pub(super) fn lower_steps(&mut self, steps: &[NodeId]) -> Result<(), Issue> {
+    /// Lowers steps from the value on the stack; `inner` where more steps follow.
+    pub(super) fn lower_steps(&mut self, steps: &[NodeId], inner: bool) -> Result<(), Issue> {
         let mut exits = Vec::new();
         let mut from = self.code.steps.len();
         for id in steps {
@@ -88,24 +88,24 @@ impl Lowering<'_> {
                 continue;
             }
             let Kind::Index { index, optional, .. } = *self.kind(*id) else { continue };
-            self.path_op(from);
+            self.path_op(from, true);
             exits.push(self.emit(Op::Skip { to: 0 }));
             self.lower(index, true)?;
             self.at(*id);
-            self.emit(Op::Index { optional });
+            self.emit(Op::Index { optional, inner: inner || steps.last() != Some(id) });
             from = self.code.steps.len();
         }
-        self.path_op(from);
+        self.path_op(from, inner);
         self.patch_all(&exits);
         Ok(())
     }
 
     /// Emits the steps since `from`, where there are any.
-    fn path_op(&mut self, from: usize) {
+    fn path_op(&mut self, from: usize, inner: bool) {
         let count = self.code.steps.len() - from;
         if count > 0 {
             let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            self.emit(Op::Path { from: narrow(from), count: narrow(count) });
+            self.emit(Op::Path { from: narrow(from), count: narrow(count), inner });
         }
     }
 

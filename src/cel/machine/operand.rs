@@ -126,13 +126,13 @@ fn whole(value: f64) -> Option<i64> {
 
 impl<'a> Machine<'a, '_> {
     /// Follows constant steps from the top of the stack.
-    pub(super) fn follow(&mut self, from: u32, count: u32) -> Result<(), EvaluationErrorKind> {
+    pub(super) fn follow(&mut self, from: u32, count: u32, inner: bool) -> Result<(), EvaluationErrorKind> {
         let (from, count) = (from as usize, count as usize);
         let code = self.code;
         let steps = code.steps.get(from..from + count).ok_or_else(super::broken)?;
         let outcome = match self.pop() {
             Ok(value) => {
-                let result = self.walk(value, steps);
+                let result = self.walk(value, steps, inner);
                 self.settle(result)?
             }
             error => error,
@@ -163,7 +163,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Once one step is optional, or the start is, so are all after it, and the result is an optional.
-    fn walk(&mut self, start: Value<'a>, steps: &[Step]) -> Result<Value<'a>, EvaluationErrorKind> {
+    fn walk(&mut self, start: Value<'a>, steps: &[Step], inner: bool) -> Result<Value<'a>, EvaluationErrorKind> {
         let (mut value, mut optional) = match start {
             Value::Optional(None) => return Ok(absent(steps)),
             Value::Optional(Some(present)) => (present.value().clone(), true),
@@ -193,14 +193,14 @@ impl<'a> Machine<'a, '_> {
             }
         }
         if !optional {
-            return Ok(value);
+            return Ok(found(value, inner));
         }
         self.fuel.elements(1)?;
         Value::present(value)
     }
 
     /// Pops an index and follows it from the top of the stack.
-    pub(super) fn index(&mut self, optional: bool) -> Result<(), EvaluationErrorKind> {
+    pub(super) fn index(&mut self, optional: bool, inner: bool) -> Result<(), EvaluationErrorKind> {
         let (index, target) = (self.pop(), self.pop());
         let (target, optional) = match target {
             Ok(Value::Optional(None)) => {
@@ -220,12 +220,12 @@ impl<'a> Machine<'a, '_> {
         let outcome = match index {
             Err(error) => Err(error),
             Ok(index) => match find(self.fuel, &target, &index, optional, None) {
-                Ok(Found::Value(found)) if optional => {
+                Ok(Found::Value(value)) if optional => {
                     self.fuel.spend(1)?;
                     self.fuel.elements(1)?;
-                    self.settle(Value::present(found))?
+                    self.settle(Value::present(value))?
                 }
-                Ok(Found::Value(found)) => Ok(found),
+                Ok(Found::Value(value)) => Ok(found(value, inner)),
                 Ok(Found::Absent) => Ok(Value::Optional(None)),
                 Err(kind) => self.raise(kind)?,
             },
@@ -233,6 +233,11 @@ impl<'a> Machine<'a, '_> {
         self.push(outcome);
         Ok(())
     }
+}
+
+/// What a path found, or a stand-in where steps follow: in cel-go no step leads into an optional that is inside.
+fn found(value: Value<'_>, inner: bool) -> Value<'_> {
+    if inner && matches!(value, Value::Optional(_)) { Value::Null } else { value }
 }
 
 /// What a path gives that leads nowhere: `none`, or `false` where presence is asked for.

@@ -103,25 +103,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        name: "an optional in the middle of a path",
-        why: "cel-go looks for the key in the optional itself where a step before it is computed, and fails; here an \
-              index of an optional is one of its value, as the type says.",
-        covers: |compared| {
-            let (own, theirs) = (&compared.own, &compared.theirs.expected);
-            let is_absent = own.value.as_deref() == Some("optional.none()")
-                || own.error.as_deref() == Some("EmptyOptional")
-                || compared
-                    .theirs
-                    .message
-                    .as_deref()
-                    .is_some_and(|m| m.contains("no such key") || m.contains("qualifier"));
-            names(compared, &["optional."])
-                && (names(compared, &["]["]) || theirs.error.as_deref() == Some("NoSuchKey"))
-                && own.of == theirs.of
-                && (only_costs_differ(compared) || (is_absent && theirs.error.is_some()))
-        },
-    },
-    Difference {
         name: "a macro's variable with a dot before it",
         why: "cel-go takes it, and nothing can read it.",
         covers: |compared| compared.is_refused() && names(compared, &["(.", ", ."]),
