@@ -23,7 +23,6 @@ use crate::{
     canonical,
     cel::{Activation, Bindings, CompileErrorKind, CompileErrors, Environment, Fuel, Program, Type, compile},
 };
-use differences::DIFFERENCES;
 use generate::Generator;
 pub(super) use process::Group;
 use process::{Answer, ask};
@@ -49,6 +48,10 @@ struct Compared {
 }
 
 impl Compared {
+    fn new(expression: &str, input: &Map<String, Json>, (own, own_errors): Own, theirs: Answer) -> Self {
+        Self { expression: expression.to_owned(), input: input.clone(), own, own_errors, theirs }
+    }
+
     fn is_refused(&self) -> bool {
         self.own.error.as_deref() == Some("Compile")
     }
@@ -130,14 +133,8 @@ fn compare(groups: &[Group], tally: &mut Tally) {
     let mut theirs = ask(groups, RUNS).into_iter();
     let mut different = Vec::new();
     for group in groups {
-        for (expression, (own, own_errors)) in group.expressions.iter().zip(answers(group)) {
-            let compared = Compared {
-                expression: expression.clone(),
-                input: group.input.clone(),
-                own,
-                own_errors,
-                theirs: theirs.next().unwrap(),
-            };
+        for (expression, own) in group.expressions.iter().zip(answers(group)) {
+            let compared = Compared::new(expression, &group.input, own, theirs.next().unwrap());
             tally.count += 1;
             if compared.theirs.varies {
                 tally.varying += 1;
@@ -165,9 +162,8 @@ fn compare(groups: &[Group], tally: &mut Tally) {
     for ((_, compared), again) in different.into_iter().zip(ask(&again, RUNS_OF_A_DIFFERENCE)) {
         if again.varies {
             tally.varying += 1;
-        } else if let Some(difference) = DIFFERENCES.iter().find(|difference| (difference.covers)(&compared)) {
-            assert!(!difference.why.is_empty());
-            *tally.named.entry(difference.name).or_default() += 1;
+        } else if let Some(name) = differences::name(&compared) {
+            *tally.named.entry(name).or_default() += 1;
         } else {
             tally.unnamed.push(compared);
         }

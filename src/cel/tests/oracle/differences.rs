@@ -1,15 +1,25 @@
 //! Where the engine is known to differ from the API server: by what, why, and in which expressions.
 //!
-//! Each is a case of `tests/vectors/cel` too, with `differs`. A predicate is as narrow as the answers allow.
+//! Each has a case of `tests/vectors/cel` too, with its name in `differs`. A predicate is as narrow as the answers
+//! allow.
 
-use super::Compared;
-use crate::cel::CompileErrorKind;
+use std::collections::BTreeSet;
 
-pub(super) struct Difference {
-    pub(super) name: &'static str,
+use serde_json::{Map, Value as Json};
+
+use super::{Compared, Group, answers, ask};
+use crate::cel::{CompileErrorKind, tests::vectors};
+
+struct Difference {
+    name: &'static str,
     /// Why it is so.
-    pub(super) why: &'static str,
-    pub(super) covers: fn(&Compared) -> bool,
+    why: &'static str,
+    covers: fn(&Compared) -> bool,
+}
+
+/// The name of what is known to differ there.
+pub(super) fn name(compared: &Compared) -> Option<&'static str> {
+    DIFFERENCES.iter().find(|difference| (difference.covers)(compared)).map(|difference| difference.name)
 }
 
 fn names(compared: &Compared, parts: &[&str]) -> bool {
@@ -23,7 +33,7 @@ fn only_costs_differ(compared: &Compared) -> bool {
     !compared.is_refused() && (&own.of, &own.value, &own.error) == (&theirs.of, &theirs.value, &theirs.error)
 }
 
-pub(super) const DIFFERENCES: &[Difference] = &[
+const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "an absorbed panic",
         why: "The API server's counting of costs panics on an argument that is an error, and the evaluation ends there; \
@@ -95,7 +105,8 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "the first of several constants",
-        why: "A pattern of find or findAll that is refused has no place in the API server.",
+        why: "What no validator of the API server sees, such as a pattern of find, is refused after the rest there, and \
+              has no place.",
         covers: |compared| {
             compared.is_refused()
                 && compared.own_errors.iter().any(|(_, kind)| matches!(kind, CompileErrorKind::InvalidConstant(_)))
@@ -105,7 +116,11 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "a macro's variable with a dot before it",
         why: "cel-go takes it, and nothing can read it.",
-        covers: |compared| compared.is_refused() && names(compared, &["(.", ", ."]),
+        covers: |compared| {
+            let is_name =
+                |kind: &CompileErrorKind| matches!(kind, CompileErrorKind::Macro(why) if why.contains("simple name"));
+            names(compared, &["(.", ", ."]) && compared.own_errors.iter().any(|(_, kind)| is_name(kind))
+        },
     },
     Difference {
         name: "the limit of work",
@@ -113,3 +128,26 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         covers: |compared| compared.own.error.as_deref() == Some("WorkExceeded"),
     },
 ];
+
+/// A case that says of itself to be an example of a difference.
+fn example(case: vectors::Case) -> Option<(String, Group)> {
+    let name = case.differs?.name?;
+    let types = case.types.into_iter().map(|(name, of)| (name, Json::from(of))).collect();
+    let input = case.input.into_iter().collect::<Map<_, _>>();
+    Some((name, Group { types, input, variables: None, expressions: vec![case.expression] }))
+}
+
+#[test]
+fn every_difference_has_a_vector_that_shows_it() {
+    let (names, groups): (Vec<_>, Vec<_>) = vectors::cases().into_iter().filter_map(|(_, case)| example(case)).unzip();
+    for ((wanted, group), theirs) in names.iter().zip(&groups).zip(ask(&groups, 1)) {
+        let own = answers(group).remove(0);
+        let compared = Compared::new(&group.expressions[0], &group.input, own, theirs);
+        let found = name(&compared).filter(|_| !compared.agrees());
+        assert_eq!(found, Some(wanted.as_str()), "{}", compared.expression);
+    }
+    let shown: BTreeSet<&str> = names.iter().map(String::as_str).collect();
+    let known: BTreeSet<&str> = DIFFERENCES.iter().map(|difference| difference.name).collect();
+    assert_eq!(shown, known);
+    assert!(DIFFERENCES.iter().all(|difference| !difference.why.is_empty()));
+}
