@@ -1,5 +1,5 @@
-//! The same inputs give the same bytes in any process: ten processes evaluate the same expressions and decide the same
-//! requests by the same policies, and say the same to the last byte.
+//! The same inputs give the same bytes in any process: ten processes evaluate the same expressions, decide the same
+//! requests by the same policies and record these decisions, and say the same to the last byte.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,6 +7,10 @@
     clippy::disallowed_methods,
     reason = "a test that fails stops here, and its environment says which of the processes it is"
 )]
+
+#[cfg(feature = "cluster")]
+#[path = "determinism/recorded.rs"]
+mod recorded;
 
 use std::{fmt::Write, fs, path::Path, process::Command};
 
@@ -52,6 +56,11 @@ const OBJECT: &str = r#"{"metadata":{"name":"web","namespace":"shop","labels":{"
 const REVIEW: &str = r#"{"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","request":{"uid":"u","operation":"CREATE","name":"web","namespace":"production",
 "kind":{"group":"apps","version":"v1","kind":"Deployment"},"resource":{"group":"apps","version":"v1","resource":"deployments"},
 "userInfo":{"username":"ann","groups":["dev","admins"]},"object":OBJECT}}"#;
+
+/// What the recorded decisions come to.
+#[cfg(feature = "cluster")]
+const EVIDENCE: [&str; 6] =
+    ["Deny SignalInvalid", "Allow Few", "Deny TooMany", "Allow MemoryWithinBounds", "Allow Ticketed", "Deny Replayed"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -123,10 +132,27 @@ fn decisions(into: &mut String) {
     assert!(decided >= 3, "only {decided} of the examples decide");
 }
 
+/// The line of evidence of a decision of each kind.
+#[cfg(feature = "cluster")]
+fn evidence(into: &mut String) {
+    let manifests = files("manifests", "policy.yaml").into_iter().chain(files("manifests", "binding.yaml"));
+    let policies = manifests.chain(files("tests/determinism", "policies.yaml")).collect::<Vec<_>>().join("\n---\n");
+    let lines = recorded::lines(read_policies(&policies).unwrap(), &REVIEW.replace("OBJECT", OBJECT));
+    let outcome = |line: &str| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        format!("{} {}", line["outcome"].as_str().unwrap(), line["reason"].as_str().unwrap())
+    };
+    let outcomes: Vec<String> = lines.lines().map(outcome).collect();
+    assert_eq!(outcomes, EVIDENCE, "{lines}");
+    into.push_str(&lines);
+}
+
 fn answer() -> String {
     let mut told = String::new();
     expressions(&mut told);
     decisions(&mut told);
+    #[cfg(feature = "cluster")]
+    evidence(&mut told);
     told
 }
 
