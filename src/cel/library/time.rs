@@ -138,12 +138,13 @@ fn day_of_week<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::Int(time.civil(offset).day_of_week))
 }
 
-/// A whole number of `nanos` in a duration.
+/// How many times `nanos` a duration is. As in Go this is a double before it is a whole number: the last nanoseconds of
+/// a long duration may be rounded up.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "as in Go")]
 fn units(arguments: &[Value<'_>], nanos: i64) -> Option<i64> {
-    match arguments {
-        [Value::Duration(duration)] => Some(duration.nanos() / nanos),
-        _ => None,
-    }
+    let [Value::Duration(duration)] = arguments else { return None };
+    let (whole, rest) = (duration.nanos() / nanos, duration.nanos() % nanos);
+    Some((whole as f64 + rest as f64 / nanos as f64) as i64)
 }
 
 fn hours<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
@@ -171,8 +172,8 @@ fn seconds<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn milliseconds<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
-    if let Some(milliseconds) = units(arguments, 1_000_000) {
-        return Ok(Value::Int(milliseconds));
+    if let [Value::Duration(duration)] = arguments {
+        return Ok(Value::Int(duration.nanos() / 1_000_000));
     }
     let (time, _) = timestamp("getMilliseconds", arguments)?;
     Ok(Value::Int(i64::from(time.nanos() / 1_000_000)))
