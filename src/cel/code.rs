@@ -48,9 +48,11 @@ pub(in crate::cel) enum Op {
         optional: bool,
         inner: bool,
     },
-    /// Jumps where the top is an error, and takes away what lies below it.
+    /// Jumps where the top is an error, and takes away what lies below it; where the top is `optional` and no optional,
+    /// that is an error.
     Bail {
         drop: u16,
+        optional: bool,
         to: Label,
     },
     /// Jumps where the top is an error or `optional.none()`: no step follows from either.

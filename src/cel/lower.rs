@@ -230,9 +230,9 @@ impl Lowering<'_> {
     }
 
     /// Where one part is an error the rest is not evaluated, and the error takes the place of the literal.
-    fn bail(&mut self, drop: usize, exits: &mut Vec<usize>) {
+    fn bail(&mut self, drop: usize, optional: bool, exits: &mut Vec<usize>) {
         let drop = u16::try_from(drop).unwrap_or(u16::MAX);
-        let at = self.emit(Op::Bail { drop, to: 0 });
+        let at = self.emit(Op::Bail { drop, optional, to: 0 });
         exits.push(at);
     }
 
@@ -247,7 +247,7 @@ impl Lowering<'_> {
         let mut exits = Vec::new();
         for (index, element) in elements.iter().enumerate() {
             self.lower(element.value, false)?;
-            self.bail(index, &mut exits);
+            self.bail(index, element.optional, &mut exits);
         }
         self.offset = offset;
         let optionals = self.optional_flags(elements.iter().map(|element| element.optional));
@@ -262,9 +262,9 @@ impl Lowering<'_> {
         let mut exits = Vec::new();
         for (index, entry) in entries.iter().enumerate() {
             self.lower(entry.key, false)?;
-            self.bail(index * 2, &mut exits);
+            self.bail(index * 2, false, &mut exits);
             self.lower(entry.value, false)?;
-            self.bail(index * 2 + 1, &mut exits);
+            self.bail(index * 2 + 1, entry.optional, &mut exits);
         }
         self.offset = offset;
         let optionals = self.optional_flags(entries.iter().map(|entry| entry.optional));

@@ -128,7 +128,10 @@ impl<'a> Machine<'a, '_> {
             }
             Op::Path { from, count, inner } => self.follow(from, count, inner)?,
             Op::Index { optional, inner } => self.index(optional, inner)?,
-            Op::Bail { drop, to } => {
+            Op::Bail { drop, optional, to } => {
+                if optional {
+                    self.check_optional()?;
+                }
                 if self.top()?.is_err() {
                     let error = self.pop();
                     let keep = self.stack.len().saturating_sub(usize::from(drop));

@@ -77,7 +77,7 @@ impl Lowering<'_> {
         let stops = self.stops_early(id, arguments.len());
         for (index, argument) in arguments.iter().enumerate().skip(1) {
             if stops {
-                self.bail(index - 1, &mut exits);
+                self.bail(index - 1, false, &mut exits);
             }
             self.lower(*argument, false)?;
             self.at(id);
@@ -181,7 +181,7 @@ impl Lowering<'_> {
     ) -> Result<(), Issue> {
         let pattern = self.pattern(self.checked.ast.offset(pattern), text)?;
         let mut exits = Vec::new();
-        self.bail(0, &mut exits);
+        self.bail(0, false, &mut exits);
         if let Some(limit) = limit {
             self.lower(limit, false)?;
             self.at(id);

@@ -19,12 +19,8 @@ pub(super) fn borrow<'a>(constant: &'a Value<'static>) -> Value<'a> {
 pub(super) fn part<'a>(outcome: Outcome<'a>, optional: bool) -> Result<Option<Value<'a>>, EvaluationErrorKind> {
     match (outcome, optional) {
         (Err(error), _) => Err(error.kind),
-        (Ok(value), false) => Ok(Some(value)),
         (Ok(Value::Optional(present)), true) => Ok(present.map(|present| present.value().clone())),
-        (Ok(other), true) => {
-            let arguments = other.type_name().to_owned();
-            Err(EvaluationErrorKind::NoSuchOverload { function: "optional element", arguments })
-        }
+        (Ok(value), _) => Ok(Some(value)),
     }
 }
 
@@ -125,6 +121,19 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 impl<'a> Machine<'a, '_> {
+    /// Makes an error of an optional part of a literal that is no optional.
+    pub(super) fn check_optional(&mut self) -> Result<(), EvaluationErrorKind> {
+        let part = match self.pop() {
+            Ok(other) if !matches!(other, Value::Optional(_)) => {
+                let arguments = other.type_name().to_owned();
+                self.raise(EvaluationErrorKind::NoSuchOverload { function: "optional element", arguments })?
+            }
+            part => part,
+        };
+        self.push(part);
+        Ok(())
+    }
+
     /// Follows constant steps from the top of the stack.
     pub(super) fn follow(&mut self, from: u32, count: u32, inner: bool) -> Result<(), EvaluationErrorKind> {
         let (from, count) = (from as usize, count as usize);
