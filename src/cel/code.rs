@@ -42,6 +42,14 @@ pub(in crate::cel) enum Op {
         from: u32,
         count: u32,
     },
+    /// Pushes what constant steps from a variable of a macro lead to.
+    LocalPath {
+        frame: u16,
+        second: bool,
+        cost: u8,
+        from: u32,
+        count: u16,
+    },
     /// Pops an index, and follows it from the top.
     Index {
         optional: bool,

@@ -146,12 +146,7 @@ impl Estimator<'_> {
                 u64::from(cost) + u64::from(!test)
             }
             Op::Local { frame, second, cost } => {
-                let shape = match self.frames.get(usize::from(frame)) {
-                    Some((_, shape)) if second => shape.clone(),
-                    Some((shape, _)) => shape.clone(),
-                    None => Shape::Scalar,
-                };
-                self.push(shape);
+                self.local(frame, second);
                 u64::from(cost)
             }
             Op::Charge(cost) => u64::from(cost),
@@ -160,11 +155,10 @@ impl Estimator<'_> {
                 self.push(top);
                 0
             }
-            Op::Path { from, count } => {
-                let steps = self.code.steps.get(from as usize..(from + count) as usize).unwrap_or_default();
-                let start = self.pop();
-                self.push(steps.iter().fold(start, |shape, step| follow(&shape, step)));
-                u64::from(count)
+            Op::Path { from, count } => self.path(from, count),
+            Op::LocalPath { frame, second, cost, from, count } => {
+                self.local(frame, second);
+                u64::from(cost) + self.path(from, u32::from(count))
             }
             Op::Index { .. } => {
                 self.pop();
@@ -225,6 +219,22 @@ impl Estimator<'_> {
             Op::Next { .. } | Op::End | Op::Mark => 0,
             Op::Branch { .. } | Op::OrElse { .. } | Op::Loop { .. } | Op::Open { .. } => 0,
         }
+    }
+
+    fn local(&mut self, frame: u16, second: bool) {
+        let shape = match self.frames.get(usize::from(frame)) {
+            Some((_, shape)) if second => shape.clone(),
+            Some((shape, _)) => shape.clone(),
+            None => Shape::Scalar,
+        };
+        self.push(shape);
+    }
+
+    fn path(&mut self, from: u32, count: u32) -> u64 {
+        let steps = self.code.steps.get(from as usize..(from + count) as usize).unwrap_or_default();
+        let start = self.pop();
+        self.push(steps.iter().fold(start, |shape, step| follow(&shape, step)));
+        u64::from(count)
     }
 
     fn scalar_of_two(&mut self, cost: impl Fn(&Shape, &Shape) -> u64) -> u64 {

@@ -55,8 +55,8 @@ struct Lowering<'c> {
 
 /// What remains to be done with the start of a chain once it is lowered.
 enum Link {
-    /// Steps from the value on the stack.
-    Path(Vec<NodeId>),
+    /// Steps from the value on the stack; whether a name has just pushed it.
+    Path(Vec<NodeId>, bool),
     And(NodeId),
     Or(NodeId),
     Call(NodeId),
@@ -141,7 +141,7 @@ impl Lowering<'_> {
                 if !is_named && !free {
                     self.charge_base(base);
                 }
-                links.push(Link::Path(steps));
+                links.push(Link::Path(steps, is_named));
                 return Ok((!is_named).then_some((base, false)));
             }
             Kind::And(left, _) => {
@@ -172,7 +172,7 @@ impl Lowering<'_> {
 
     fn continue_with(&mut self, link: Link) -> Result<(), Issue> {
         match link {
-            Link::Path(steps) => self.lower_steps(&steps),
+            Link::Path(steps, is_named) => self.lower_steps(&steps, is_named),
             Link::Call(id) => self.finish_call(id),
             Link::Macro(id) => self.finish_macro(id),
             Link::And(id) => {

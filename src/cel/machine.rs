@@ -5,23 +5,22 @@
 
 mod frame;
 mod operand;
+mod stack;
 
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Activation, Slot},
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
-    library::{Cost, equality_cost, match_cost, no_such_overload},
+    library::{Cost, Pattern, RegexFunction, equality_cost, match_cost, no_such_overload},
     value::{Key, List, Map, Value, equal, same},
 };
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
+use stack::Stack;
 
 /// A value or an error on the stack.
 type Outcome<'a> = Result<Value<'a>, Box<EvaluationError>>;
-
-/// The most arguments that a function takes, its target included.
-pub(in crate::cel) const MAX_ARITY: usize = 4;
 
 /// Evaluates `code`.
 ///
@@ -33,7 +32,7 @@ pub(in crate::cel) fn run<'a>(
     fuel: &mut Fuel,
 ) -> Result<Value<'a>, EvaluationError> {
     let mut machine =
-        Machine { code, activation, fuel, stack: Vec::with_capacity(8), frames: Vec::new(), marks: Vec::new(), at: 0 };
+        Machine { code, activation, fuel, stack: Stack::new(), frames: Vec::new(), marks: Vec::new(), at: 0 };
     let mut next = 0;
     while let Some(op) = code.ops.get(next as usize) {
         machine.at = next;
@@ -49,7 +48,7 @@ struct Machine<'a, 'f> {
     code: &'a Code,
     activation: &'f dyn Activation<'a>,
     fuel: &'f mut Fuel,
-    stack: Vec<Outcome<'a>>,
+    stack: Stack<'a>,
     frames: Vec<Frame<'a>>,
     /// Costs remembered by [`Op::Mark`].
     marks: Vec<u64>,
@@ -83,15 +82,28 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn push(&mut self, outcome: Outcome<'a>) {
-        self.stack.push(outcome);
+        self.stack.push_outcome(outcome);
     }
 
     fn pop(&mut self) -> Outcome<'a> {
         self.stack.pop().unwrap_or_else(|| Err(Box::new(self.located(broken()))))
     }
 
-    fn top(&self) -> Result<&Outcome<'a>, EvaluationErrorKind> {
-        self.stack.last().ok_or_else(broken)
+    /// Puts the outcome of a function in the place of its operands.
+    fn replace(
+        &mut self,
+        operands: usize,
+        result: Result<Value<'a>, EvaluationErrorKind>,
+    ) -> Result<(), EvaluationErrorKind> {
+        match result {
+            Ok(value) => self.stack.replace(operands, value),
+            Err(kind) => {
+                let outcome = self.raise(kind)?;
+                self.stack.truncate(self.stack.len().saturating_sub(operands));
+                self.push(outcome);
+                Ok(())
+            }
+        }
     }
 
     /// Executes one instruction; says which comes next.
@@ -100,7 +112,7 @@ impl<'a> Machine<'a, '_> {
         match op {
             Op::Constant(index) => {
                 let value = self.code.constants.get(index as usize).ok_or_else(broken)?;
-                self.push(Ok(operand::borrow(value)));
+                self.stack.push(operand::borrow(value));
             }
             Op::Variable { slot, cost } => {
                 self.fuel.spend(u64::from(cost))?;
@@ -117,38 +129,35 @@ impl<'a> Machine<'a, '_> {
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
                 let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
-                let value = if second { frame.second.clone() } else { frame.first.clone() };
-                self.push(Ok(value));
+                self.stack.push(frame.variable(second).clone());
             }
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
-            Op::Duplicate => {
-                let top = self.top()?.clone();
-                self.push(top);
-            }
+            Op::Duplicate => self.stack.duplicate(),
             Op::Path { from, count } => self.follow(from, count)?,
+            Op::LocalPath { frame, second, cost, from, count } => {
+                self.fuel.spend(u64::from(cost))?;
+                self.follow_local((frame, second), from, u32::from(count))?;
+            }
             Op::Index { optional } => self.index(optional)?,
             Op::Bail { drop, to } => {
-                if self.top()?.is_err() {
-                    let error = self.pop();
-                    let keep = self.stack.len().saturating_sub(usize::from(drop));
-                    self.stack.truncate(keep);
-                    self.push(error);
+                if self.stack.failed() {
+                    self.bail(drop);
                     return Ok(to);
                 }
             }
             Op::Skip { to } => {
-                if matches!(self.top()?, Err(_) | Ok(Value::Optional(None))) {
+                if matches!(self.stack.top(), None | Some(Value::Optional(None))) {
                     return Ok(to);
                 }
             }
             Op::Jump(to) => return Ok(to),
             Op::And { to } => {
-                if matches!(self.top()?, Ok(Value::Bool(false))) {
+                if matches!(self.stack.top(), Some(Value::Bool(false))) {
                     return Ok(to);
                 }
             }
             Op::Or { to } => {
-                if matches!(self.top()?, Ok(Value::Bool(true))) {
+                if matches!(self.stack.top(), Some(Value::Bool(true))) {
                     return Ok(to);
                 }
             }
@@ -164,22 +173,8 @@ impl<'a> Machine<'a, '_> {
                 self.call(call)?;
             }
             Op::Regex { pattern, function, limited } => {
-                let limit = if limited { Some(self.pop()) } else { None };
-                let text = self.pop();
                 let pattern = self.code.patterns.get(pattern as usize).ok_or_else(broken)?;
-                let size = match &text {
-                    Ok(text) => text.size(self.fuel)?,
-                    Err(_) => 1,
-                };
-                self.fuel.spend(match_cost(size, pattern.characters()))?;
-                let outcome = match (text, limit.transpose()) {
-                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-                    (Ok(text), Ok(limit)) => {
-                        let result = pattern.apply(self.fuel, function, &text, limit.as_ref());
-                        self.settle(result)?
-                    }
-                };
-                self.push(outcome);
+                self.regex(pattern, function, if limited { 2 } else { 1 })?;
             }
             Op::List { count, optionals } => self.list(count as usize, optionals)?,
             Op::Map { count, optionals } => self.map(count as usize, optionals)?,
@@ -227,8 +222,27 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
+    /// An error below `drop` values takes their place.
+    #[cold]
+    fn bail(&mut self, drop: u16) {
+        let error = self.pop();
+        self.stack.truncate(self.stack.len().saturating_sub(usize::from(drop)));
+        self.push(error);
+    }
+
     /// The second half of `&&` and `||`: what decides wins over an error, and the first error over the second.
+    #[inline]
     fn combine(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
+        if let Some([Value::Bool(left), Value::Bool(right)]) = self.stack.operands_mut(2) {
+            *left = if *right == decisive { decisive } else { *left };
+            self.stack.truncate(self.stack.len() - 1);
+            return Ok(());
+        }
+        self.combine_others(decisive)
+    }
+
+    #[cold]
+    fn combine_others(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
         let name = if decisive { "_||_" } else { "_&&_" };
         let outcome = match (left, right) {
@@ -275,127 +289,142 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
+        let Some([left, right]) = self.stack.operands(2) else { return self.unequal_errors(negated) };
+        let cost = match left {
+            // Kubernetes has one price for the types of its libraries, whatever they are compared with by `==`.
+            Value::Opaque(_) if !negated => 1,
+            _ => equality_cost(self.fuel, Some(left), Some(right))?,
+        };
+        self.fuel.spend(cost)?;
+        let result = match equal(self.fuel, left, right) {
+            Ok(equal) => Ok(Value::Bool(equal != negated)),
+            // In cel-go whatever is not equal differs, and so does what cannot be compared.
+            Err(kind) if negated && !kind.is_fatal() => Ok(Value::Bool(true)),
+            Err(kind) => Err(kind),
+        };
+        self.replace(2, result)
+    }
+
+    /// Equality where a side is an error.
+    #[cold]
+    fn unequal_errors(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
         let cost = match &left {
-            // Kubernetes has one price for the types of its libraries, whatever they are compared with by `==`.
             Ok(Value::Opaque(_)) if !negated => 1,
             _ => equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?,
         };
         self.fuel.spend(cost)?;
-        let outcome = match (left, right) {
-            (Ok(left), Ok(right)) => match equal(self.fuel, &left, &right) {
-                Ok(equal) => Ok(Value::Bool(equal != negated)),
-                // In cel-go whatever is not equal differs, and so does what cannot be compared.
-                Err(kind) if negated && !kind.is_fatal() => Ok(Value::Bool(true)),
-                Err(kind) => self.raise(kind)?,
-            },
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        self.push(outcome);
+        self.push(left.and(right));
         Ok(())
     }
 
     fn membership(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
+        let Some([left, right]) = self.stack.operands(2) else { return self.membership_of_errors(listed) };
+        let cost = if listed { right.size(self.fuel)? } else { 1 };
+        self.fuel.spend(cost)?;
+        let result = match right {
+            Value::List(list) => Ok(is_in(self.fuel, left, list)?),
+            Value::Map(map) => Ok(map.has(self.fuel, left)?),
+            _ => Err(no_such_overload("@in", &[left.clone(), right.clone()])),
+        };
+        self.replace(2, result.map(Value::Bool))
+    }
+
+    /// Membership where a side is an error.
+    #[cold]
+    fn membership_of_errors(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
         let (right, left) = (self.pop(), self.pop());
         let cost = match &right {
             Ok(right) if listed => right.size(self.fuel)?,
             _ => 1,
         };
         self.fuel.spend(cost)?;
-        let outcome = match (left, right) {
-            (Ok(left), Ok(Value::List(list))) => Ok(Value::Bool(self.is_in(&left, &list)?)),
-            (Ok(left), Ok(Value::Map(map))) => Ok(Value::Bool(map.look_up(self.fuel, &left)?.is_some())),
-            (Ok(left), Ok(right)) => self.raise(no_such_overload("@in", &[left, right]))?,
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        self.push(outcome);
+        self.push(left.and(right));
         Ok(())
     }
 
     fn set_membership(&mut self, index: u32) -> Result<(), EvaluationErrorKind> {
         let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(broken()) };
-        let outcome = match self.pop() {
-            Ok(value) => Ok(Value::Bool(self.is_in(&value, set)?)),
-            error => error,
+        match self.stack.top() {
+            Some(value) => {
+                let found = is_in(self.fuel, value, set)?;
+                self.stack.replace(1, Value::Bool(found))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Applies a constant pattern to the operands: a text, and for `findAll` perhaps a limit.
+    fn regex(
+        &mut self,
+        pattern: &Pattern,
+        function: RegexFunction,
+        operands: usize,
+    ) -> Result<(), EvaluationErrorKind> {
+        let Some([text, rest @ ..]) = self.stack.operands(operands) else {
+            return self.regex_of_errors(pattern, operands);
         };
-        self.push(outcome);
+        let cost = match_cost(text.size(self.fuel)?, pattern.characters());
+        self.fuel.spend(cost)?;
+        let result = pattern.apply(self.fuel, function, text, rest.first());
+        self.replace(operands, result)
+    }
+
+    #[cold]
+    fn regex_of_errors(&mut self, pattern: &Pattern, operands: usize) -> Result<(), EvaluationErrorKind> {
+        let limit = if operands > 1 { Some(self.pop()) } else { None };
+        let text = self.pop();
+        let size = match &text {
+            Ok(text) => text.size(self.fuel)?,
+            Err(_) => 1,
+        };
+        self.fuel.spend(match_cost(size, pattern.characters()))?;
+        self.push(match limit {
+            Some(limit) => text.and(limit),
+            None => text,
+        });
         Ok(())
     }
 
-    fn is_in(&mut self, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
-        for index in 0..list.len() {
-            self.fuel.toil(1)?;
-            if let Some(item) = list.peek(index)
-                && same(self.fuel, value, &item)?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     fn call(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        match call.arity {
-            0 => self.call_with::<0>(call),
-            1 => self.call_with::<1>(call),
-            2 => self.call_with::<2>(call),
-            3 => self.call_with::<3>(call),
-            MAX_ARITY => self.call_with::<MAX_ARITY>(call),
-            _ => Err(broken()),
+        let Some(arguments) = self.stack.operands(call.arity) else { return self.call_on_errors(call) };
+        let result = dispatch(call, self.fuel, arguments);
+        if let Err(kind) = &result
+            && kind.is_fatal()
+        {
+            return result.map(drop);
         }
-    }
-
-    fn call_with<const N: usize>(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        let mut arguments: [Value<'a>; N] = [const { Value::Null }; N];
-        let mut failed = [false; N];
-        let mut error = None;
-        for (place, failed) in arguments.iter_mut().zip(&mut failed).rev() {
-            match self.pop() {
-                Ok(value) => *place = value,
-                Err(first) => {
-                    *failed = true;
-                    error = Some(first);
-                }
-            }
-        }
-        let outcome = match error {
-            Some(error) => Err(error),
-            None => match dispatch(call, self.fuel, &arguments) {
-                Ok(value) => Ok(value),
-                Err(kind) => self.raise(kind)?,
-            },
-        };
         let cost = match call.cost {
             Cost::Unit => 1,
-            cost => {
-                let mut sized = [None; N];
-                for ((place, value), failed) in sized.iter_mut().zip(&arguments).zip(failed) {
-                    *place = (!failed).then_some(value);
-                }
-                cost.of(self.fuel, &sized, outcome.as_ref().ok())?
-            }
+            cost => cost.of(self.fuel, |index| arguments.get(index), result.as_ref().ok())?,
         };
         self.fuel.spend(cost)?;
-        self.push(outcome);
+        self.replace(call.arity, result)
+    }
+
+    /// A call some of whose arguments are errors is the first of them, and costs what it does for the others.
+    #[cold]
+    fn call_on_errors(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
+        let mut arguments: Vec<Outcome<'a>> = (0..call.arity).map(|_| self.pop()).collect();
+        arguments.reverse();
+        let cost =
+            call.cost.of(self.fuel, |index| arguments.get(index).and_then(|outcome| outcome.as_ref().ok()), None)?;
+        self.fuel.spend(cost)?;
+        let first = arguments.into_iter().find(Outcome::is_err).ok_or_else(broken)?;
+        self.push(first);
         Ok(())
     }
 
     fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
-        let mut items = Vec::with_capacity(count);
-        let mut failure = None;
-        for (index, item) in self.stack.drain(from..).enumerate() {
-            match operand::part(item, flags.is_some_and(|flags| flags.get(index) == Some(&true))) {
-                Ok(item) => items.extend(item),
-                Err(kind) => failure = failure.or(Some(kind)),
-            }
-        }
-        let outcome = match failure {
-            Some(kind) => self.raise(kind)?,
-            None => self.settle(Value::list(items))?,
+        // An error in a part has jumped past here.
+        let items = self.stack.take(count).ok_or_else(broken)?;
+        let result = match flags {
+            None => Value::list(items),
+            Some(flags) => operand::parts(items, flags).and_then(Value::list),
         };
+        let outcome = self.settle(result)?;
         self.push(outcome);
         Ok(())
     }
@@ -406,26 +435,26 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn map(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count * 2).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
-        let mut parts = self.stack.drain(from..);
-        let mut result = Ok(Vec::with_capacity(count));
-        let mut index = 0;
-        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            let optional = flags.is_some_and(|flags| flags.get(index) == Some(&true));
-            result = result.and_then(|entries| operand::entry(entries, key, value, optional));
-            index += 1;
-        }
-        drop(parts);
-        let result = match result {
-            Ok(entries) => Map::sorted(self.fuel, entries).map(Value::Map),
-            Err(kind) => Err(kind),
-        };
-        let outcome = self.settle(result)?;
+        let parts = self.stack.take(count * 2).ok_or_else(broken)?;
+        let result = operand::entries(parts, flags).and_then(|entries| Map::sorted(self.fuel, entries));
+        let outcome = self.settle(result.map(Value::Map))?;
         self.push(outcome);
         Ok(())
     }
+}
+
+fn is_in(fuel: &mut Fuel, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
+    for index in 0..list.len() {
+        fuel.toil(1)?;
+        if let Some(item) = list.peek(index)
+            && same(fuel, value, &item)?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Calls the overload that fits: the only one, or the first that takes these values.

@@ -77,13 +77,13 @@ fn whole(size: u64, factor: f64) -> u64 {
 
 impl Cost {
     /// The cost of a call; an argument or a result that is an error is `None` and counts as size 1.
-    pub(in crate::cel) fn of(
+    #[inline]
+    pub(in crate::cel) fn of<'v, 'a: 'v>(
         self,
         fuel: &mut Fuel,
-        arguments: &[Option<&Value<'_>>],
+        value: impl Fn(usize) -> Option<&'v Value<'a>>,
         result: Option<&Value<'_>>,
     ) -> Result<u64, EvaluationErrorKind> {
-        let value = |index: usize| arguments.get(index).copied().flatten();
         let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
         Ok(match self {
             Self::Unit => 1,

@@ -194,6 +194,18 @@ impl<'a> Map<'a> {
         Ok(self.find(key))
     }
 
+    /// Whether there is an entry for `key`.
+    ///
+    /// # Errors
+    /// As [`Map::look_up`].
+    pub(in crate::cel) fn has(&self, fuel: &mut Fuel, key: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+        if let (Self::Json(object), Value::String(text)) = (self, key) {
+            fuel.search(text, object.len())?;
+            return Ok(object.member(text).is_some());
+        }
+        Ok(self.look_up(fuel, key)?.is_some())
+    }
+
     /// The value of `key`; a key of a type that no map has is in none.
     #[must_use]
     pub fn find(&self, key: &Value<'_>) -> Option<Value<'a>> {
