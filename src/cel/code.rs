@@ -84,6 +84,7 @@ pub(in crate::cel) enum Op {
         unwrap: bool,
         end: Label,
     },
+    Not,
     Equal {
         negated: bool,
     },

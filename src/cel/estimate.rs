@@ -166,6 +166,11 @@ impl Estimator<'_> {
                 self.push(target.element());
                 1
             }
+            Op::Not => {
+                self.pop();
+                self.push(Shape::Scalar);
+                1
+            }
             Op::AndEnd | Op::OrEnd => self.scalar_of_two(|_, _| 0),
             Op::Equal { .. } => self.scalar_of_two(|a, b| part(a.size().min(b.size()), TRAVERSAL).max(1)),
             Op::In { listed } => self.scalar_of_two(|_, list| if listed { list.size() } else { 1 }),

@@ -90,20 +90,31 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Puts the outcome of a function in the place of its operands.
+    #[inline]
     fn replace(
         &mut self,
         operands: usize,
         result: Result<Value<'a>, EvaluationErrorKind>,
     ) -> Result<(), EvaluationErrorKind> {
         match result {
+            Ok(Value::Bool(value)) => self.decide(operands, value),
             Ok(value) => self.stack.replace(operands, value),
-            Err(kind) => {
-                let outcome = self.raise(kind)?;
-                self.stack.truncate(self.stack.len().saturating_sub(operands));
-                self.push(outcome);
-                Ok(())
-            }
+            Err(kind) => self.fail(operands, kind),
         }
+    }
+
+    /// Puts a truth in the place of the operands.
+    #[inline]
+    fn decide(&mut self, operands: usize, value: bool) -> Result<(), EvaluationErrorKind> {
+        if self.stack.replace_bool(operands, value) { Ok(()) } else { Err(broken()) }
+    }
+
+    #[cold]
+    fn fail(&mut self, operands: usize, kind: EvaluationErrorKind) -> Result<(), EvaluationErrorKind> {
+        let outcome = self.raise(kind)?;
+        self.stack.truncate(self.stack.len().saturating_sub(operands));
+        self.push(outcome);
+        Ok(())
     }
 
     /// Executes one instruction; says which comes next.
@@ -112,7 +123,7 @@ impl<'a> Machine<'a, '_> {
         match op {
             Op::Constant(index) => {
                 let value = self.code.constants.get(index as usize).ok_or_else(broken)?;
-                self.stack.push(operand::borrow(value));
+                self.stack.push_constant(value);
             }
             Op::Variable { slot, cost } => {
                 self.fuel.spend(u64::from(cost))?;
@@ -165,6 +176,7 @@ impl<'a> Machine<'a, '_> {
             Op::OrEnd => self.combine(true)?,
             Op::Branch { falsy, end } => return self.branch(next, falsy, end),
             Op::OrElse { unwrap, end } => return self.alternative(next, unwrap, end),
+            Op::Not => self.not()?,
             Op::Equal { negated } => self.equality(negated)?,
             Op::In { listed } => self.membership(listed)?,
             Op::InSet(index) => self.set_membership(index)?,
@@ -288,6 +300,20 @@ impl<'a> Machine<'a, '_> {
         Ok(end)
     }
 
+    fn not(&mut self) -> Result<(), EvaluationErrorKind> {
+        self.fuel.spend(1)?;
+        match self.stack.operands_mut(1) {
+            Some([Value::Bool(value)]) => *value = !*value,
+            Some([other]) => {
+                let kind = no_such_overload("!_", std::slice::from_ref(other));
+                return self.fail(1, kind);
+            }
+            // An error stays.
+            _ => {}
+        }
+        Ok(())
+    }
+
     fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
         let Some([left, right]) = self.stack.operands(2) else { return self.unequal_errors(negated) };
         let cost = match left {
@@ -296,13 +322,12 @@ impl<'a> Machine<'a, '_> {
             _ => equality_cost(self.fuel, Some(left), Some(right))?,
         };
         self.fuel.spend(cost)?;
-        let result = match equal(self.fuel, left, right) {
-            Ok(equal) => Ok(Value::Bool(equal != negated)),
+        match equal(self.fuel, left, right) {
+            Ok(equal) => self.decide(2, equal != negated),
             // In cel-go whatever is not equal differs, and so does what cannot be compared.
-            Err(kind) if negated && !kind.is_fatal() => Ok(Value::Bool(true)),
-            Err(kind) => Err(kind),
-        };
-        self.replace(2, result)
+            Err(kind) if negated && !kind.is_fatal() => self.decide(2, true),
+            Err(kind) => self.fail(2, kind),
+        }
     }
 
     /// Equality where a side is an error.
@@ -322,12 +347,15 @@ impl<'a> Machine<'a, '_> {
         let Some([left, right]) = self.stack.operands(2) else { return self.membership_of_errors(listed) };
         let cost = if listed { right.size(self.fuel)? } else { 1 };
         self.fuel.spend(cost)?;
-        let result = match right {
-            Value::List(list) => Ok(is_in(self.fuel, left, list)?),
-            Value::Map(map) => Ok(map.has(self.fuel, left)?),
-            _ => Err(no_such_overload("@in", &[left.clone(), right.clone()])),
+        let found = match right {
+            Value::List(list) => is_in(self.fuel, left, list)?,
+            Value::Map(map) => map.has(self.fuel, left)?,
+            _ => {
+                let kind = no_such_overload("@in", &[left.clone(), right.clone()]);
+                return self.fail(2, kind);
+            }
         };
-        self.replace(2, result.map(Value::Bool))
+        self.decide(2, found)
     }
 
     /// Membership where a side is an error.
@@ -348,7 +376,7 @@ impl<'a> Machine<'a, '_> {
         match self.stack.top() {
             Some(value) => {
                 let found = is_in(self.fuel, value, set)?;
-                self.stack.replace(1, Value::Bool(found))
+                self.decide(1, found)
             }
             None => Ok(()),
         }
@@ -455,6 +483,20 @@ fn is_in(fuel: &mut Fuel, value: &Value<'_>, list: &List<'_>) -> Result<bool, Ev
         }
     }
     Ok(false)
+}
+
+/// The value and the cost of a call on constants.
+///
+/// # Errors
+/// That of the call.
+pub(in crate::cel) fn apply<'a>(
+    call: &Call,
+    fuel: &mut Fuel,
+    arguments: &[Value<'a>],
+) -> Result<(Value<'a>, u64), EvaluationErrorKind> {
+    let value = dispatch(call, fuel, arguments)?;
+    let cost = call.cost.of(fuel, |index| arguments.get(index), Some(&value))?;
+    Ok((value, cost))
 }
 
 /// Calls the overload that fits: the only one, or the first that takes these values.

@@ -61,8 +61,12 @@ const NEW_LIST: u64 = 11;
     clippy::cast_sign_loss,
     reason = "as in cel-go"
 )]
+#[inline]
 pub(in crate::cel) fn part(size: u64, factor: f64) -> u64 {
-    (size as f64 * factor).ceil() as u64
+    let part = size as f64 * factor;
+    let whole = part as u64;
+    // `ceil` would be a call where the processor is not known to have it.
+    if (whole as f64) < part { whole + 1 } else { whole }
 }
 
 #[expect(

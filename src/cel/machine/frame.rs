@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::{
     EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Value, no_such_overload,
 };
+use crate::canonical;
 
 /// A macro that runs.
 pub(super) struct Frame<'a> {
@@ -54,6 +55,7 @@ impl<'a> Frame<'a> {
     fn next(&mut self) -> bool {
         match (&self.source, self.pair) {
             (Source::List(List::Json(items)), false) => match items.get(self.index) {
+                Some(canonical::Value::Object(object)) => self.first = Value::Map(Map::Json(object)),
                 Some(item) => self.first = Value::from(item),
                 None => return false,
             },

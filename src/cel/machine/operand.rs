@@ -1,19 +1,7 @@
 //! Constants, paths, indexes and the parts of literals.
 
-use super::{
-    super::value::{Blob, Text},
-    EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value,
-};
+use super::{super::value::Text, EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value};
 use crate::canonical;
-
-/// A constant of the program, without a count of references for its text.
-pub(super) fn borrow<'a>(constant: &'a Value<'static>) -> Value<'a> {
-    match constant {
-        Value::String(Text::Owned(text)) => Value::String(Text::Borrowed(text)),
-        Value::Bytes(Blob::Owned(bytes)) => Value::Bytes(Blob::Borrowed(bytes)),
-        other => other.clone(),
-    }
-}
 
 /// A part of a literal; an absent optional is no part.
 fn part(value: Value<'_>, optional: bool) -> Result<Option<Value<'_>>, EvaluationErrorKind> {
@@ -133,26 +121,43 @@ fn whole(value: f64) -> Option<i64> {
     (value.abs() < 9_007_199_254_740_992.0 && index as f64 == value).then_some(index)
 }
 
+/// Where names lead.
+enum Reached<'a> {
+    Json(&'a canonical::Value<'a>),
+    Object(&'a canonical::Object<'a>),
+    Presence(bool),
+}
+
+impl<'a> From<Reached<'a>> for Value<'a> {
+    fn from(reached: Reached<'a>) -> Self {
+        match reached {
+            Reached::Json(json) => Self::from(json),
+            Reached::Object(object) => Self::Map(Map::Json(object)),
+            Reached::Presence(found) => Self::Bool(found),
+        }
+    }
+}
+
 /// Follows names through objects of the input, as far as that goes; says what remains.
 #[inline]
 fn descend<'a, 's>(
     fuel: &mut Fuel,
     mut object: &'a canonical::Object<'a>,
     steps: &'s [Step],
-) -> Result<(Value<'a>, &'s [Step]), EvaluationErrorKind> {
+) -> Result<(Reached<'a>, &'s [Step]), EvaluationErrorKind> {
     let mut rest = steps;
     while let Some((Step { key: StepKey::Name(name), optional: false, test }, after)) = rest.split_first() {
         fuel.spend(1)?;
         fuel.search(name, object.len())?;
         rest = after;
         match object.member(name) {
-            found if *test => return Ok((Value::Bool(found.is_some()), rest)),
+            found if *test => return Ok((Reached::Presence(found.is_some()), rest)),
             Some(canonical::Value::Object(inner)) => object = inner,
-            Some(other) => return Ok((Value::from(other), rest)),
+            Some(other) => return Ok((Reached::Json(other), rest)),
             None => return Err(no_such_key(fuel, name)),
         }
     }
-    Ok((Value::Map(Map::Json(object)), rest))
+    Ok((Reached::Object(object), rest))
 }
 
 impl<'a> Machine<'a, '_> {
@@ -178,13 +183,27 @@ impl<'a> Machine<'a, '_> {
     ) -> Result<(), EvaluationErrorKind> {
         let steps = self.steps(from, count)?;
         let frame = self.frames.get(usize::from(frame)).ok_or_else(super::broken)?;
-        match walk(self.fuel, frame.variable(second), steps) {
-            Ok(value) => self.stack.push(value),
-            Err(kind) => {
-                let outcome = self.raise(kind)?;
-                self.push(outcome);
-            }
-        }
+        let result = match frame.variable(second) {
+            Value::Map(Map::Json(object)) => match descend(self.fuel, object, steps) {
+                Ok((Reached::Json(json), [])) => {
+                    self.stack.push_json(json);
+                    return Ok(());
+                }
+                Ok((Reached::Presence(found), [])) => {
+                    self.stack.push_bool(found);
+                    return Ok(());
+                }
+                Ok((Reached::Object(object), [])) => {
+                    self.stack.push_object(object);
+                    return Ok(());
+                }
+                Ok((reached, rest)) => walk_on(self.fuel, reached.into(), rest, false),
+                Err(kind) => Err(kind),
+            },
+            other => walk(self.fuel, other, steps),
+        };
+        let outcome = self.settle(result)?;
+        self.push(outcome);
         Ok(())
     }
 
@@ -235,8 +254,8 @@ impl<'a> Machine<'a, '_> {
 fn walk<'a>(fuel: &mut Fuel, start: &Value<'a>, steps: &[Step]) -> Result<Value<'a>, EvaluationErrorKind> {
     match start {
         Value::Map(Map::Json(object)) => match descend(fuel, object, steps)? {
-            (value, []) => Ok(value),
-            (value, rest) => walk_on(fuel, value, rest, false),
+            (reached, []) => Ok(reached.into()),
+            (reached, rest) => walk_on(fuel, reached.into(), rest, false),
         },
         Value::Optional(None) => Ok(absent(steps)),
         Value::Optional(Some(present)) => walk_on(fuel, present.value().clone(), steps, true),

@@ -1,7 +1,11 @@
 //! The stack of values. Most values are none that failed, so errors lie beside them: an instruction sees at one glance
 //! that its operands are values, and reads them where they are.
 
-use super::{EvaluationError, EvaluationErrorKind, Outcome, Value};
+use super::{
+    super::value::{Blob, Text},
+    EvaluationError, EvaluationErrorKind, Map, Outcome, Value,
+};
+use crate::canonical;
 
 /// Values, some of which stand for errors.
 pub(super) struct Stack<'a> {
@@ -22,6 +26,45 @@ impl<'a> Stack<'a> {
     #[inline]
     pub(super) fn push(&mut self, value: Value<'a>) {
         self.values.push(value);
+    }
+
+    // Functions of their own, so that a value is written where it stays: what is put together elsewhere and moved is
+    // waited for.
+
+    #[inline(never)]
+    pub(super) fn push_bool(&mut self, value: bool) {
+        self.values.push(Value::Bool(value));
+    }
+
+    #[inline(never)]
+    pub(super) fn push_text(&mut self, text: &'a str) {
+        self.values.push(Value::String(Text::Borrowed(text)));
+    }
+
+    #[inline(never)]
+    pub(super) fn push_object(&mut self, object: &'a canonical::Object<'a>) {
+        self.values.push(Value::Map(Map::Json(object)));
+    }
+
+    #[inline(never)]
+    pub(super) fn push_json(&mut self, json: &'a canonical::Value<'a>) {
+        match json {
+            canonical::Value::String(text) => self.push_text(text),
+            canonical::Value::Object(object) => self.push_object(object),
+            canonical::Value::Bool(value) => self.push_bool(*value),
+            other => self.values.push(Value::from(other)),
+        }
+    }
+
+    /// Pushes a constant of the program, without a count of references for its text.
+    #[inline]
+    pub(super) fn push_constant(&mut self, constant: &'a Value<'static>) {
+        match constant {
+            Value::String(Text::Owned(text)) => self.push_text(text),
+            Value::Bytes(Blob::Owned(bytes)) => self.values.push(Value::Bytes(Blob::Borrowed(bytes))),
+            Value::Bool(value) => self.push_bool(*value),
+            other => self.values.push(other.clone()),
+        }
     }
 
     #[cold]
@@ -103,6 +146,15 @@ impl<'a> Stack<'a> {
             None => self.values.push(value),
         }
         Ok(())
+    }
+
+    /// The same for a truth.
+    #[inline(never)]
+    pub(super) fn replace_bool(&mut self, count: usize, value: bool) -> bool {
+        let Some(place) = self.values.len().checked_sub(count) else { return false };
+        self.values.truncate(place);
+        self.values.push(Value::Bool(value));
+        true
     }
 
     /// Takes away what lies above `len`.
