@@ -13,7 +13,7 @@ use super::{
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
     library::{Cost, Pattern, RegexFunction, equality_cost, match_cost, no_such_overload},
-    value::{Key, List, Map, Value, equal, same},
+    value::{Key, List, Map, Text, Value, equal, same},
 };
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
@@ -140,7 +140,7 @@ impl<'a> Machine<'a, '_> {
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
                 let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
-                self.stack.push(frame.variable(second).clone());
+                self.stack.push_copy(frame.variable(second));
             }
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
             Op::Duplicate => self.stack.duplicate(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Value, no_such_overload,
+    EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Text, Value, no_such_overload,
 };
 use crate::canonical;
 
@@ -55,8 +55,13 @@ impl<'a> Frame<'a> {
     fn next(&mut self) -> bool {
         match (&self.source, self.pair) {
             (Source::List(List::Json(items)), false) => match items.get(self.index) {
-                Some(canonical::Value::Object(object)) => self.first = Value::Map(Map::Json(object)),
+                Some(canonical::Value::Object(object)) => set_object(&mut self.first, object),
+                Some(canonical::Value::String(text)) => set_text(&mut self.first, text),
                 Some(item) => self.first = Value::from(item),
+                None => return false,
+            },
+            (Source::Map(Map::Json(object)), false) => match object.entry(self.index) {
+                Some((key, _)) => set_text(&mut self.first, key),
                 None => return false,
             },
             (source, pair) => match source.element(self.index, pair) {
@@ -73,6 +78,18 @@ impl<'a> Frame<'a> {
     fn skips_bodies(&self) -> bool {
         self.failed.is_some() && matches!(self.accumulator, Accumulator::Map { many: false, .. })
     }
+}
+
+// Functions of their own, as those of the stack.
+
+#[inline(never)]
+fn set_object<'a>(variable: &mut Value<'a>, object: &'a canonical::Object<'a>) {
+    *variable = Value::Map(Map::Json(object));
+}
+
+#[inline(never)]
+fn set_text<'a>(variable: &mut Value<'a>, text: &'a str) {
+    *variable = Value::String(Text::Borrowed(text));
 }
 
 impl<'a> Source<'a> {

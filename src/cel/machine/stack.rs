@@ -1,10 +1,7 @@
 //! The stack of values. Most values are none that failed, so errors lie beside them: an instruction sees at one glance
 //! that its operands are values, and reads them where they are.
 
-use super::{
-    super::value::{Blob, Text},
-    EvaluationError, EvaluationErrorKind, Map, Outcome, Value,
-};
+use super::{EvaluationError, EvaluationErrorKind, Map, Outcome, Text, Value};
 use crate::canonical;
 
 /// Values, some of which stand for errors.
@@ -56,13 +53,22 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Pushes a constant of the program, without a count of references for its text.
+    /// Pushes a constant of the program.
     #[inline]
     pub(super) fn push_constant(&mut self, constant: &'a Value<'static>) {
         match constant {
             Value::String(Text::Owned(text)) => self.push_text(text),
-            Value::Bytes(Blob::Owned(bytes)) => self.values.push(Value::Bytes(Blob::Borrowed(bytes))),
             Value::Bool(value) => self.push_bool(*value),
+            other => self.values.push(other.borrowed()),
+        }
+    }
+
+    /// Pushes a value once more.
+    #[inline]
+    pub(super) fn push_copy(&mut self, value: &Value<'a>) {
+        match value {
+            Value::String(Text::Borrowed(text)) => self.push_text(text),
+            Value::Map(Map::Json(object)) => self.push_object(object),
             other => self.values.push(other.clone()),
         }
     }
