@@ -3,7 +3,9 @@
 //! Nothing here recurses with the expression. An error is a value that strict instructions pass on and that `&&`,
 //! `||` and the macros may absorb; only the exhaustion of fuel and faults of the machine end an evaluation at once.
 
+mod apply;
 mod frame;
+mod logic;
 mod operand;
 mod stack;
 
@@ -13,8 +15,9 @@ use super::{
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
     library::{Cost, Pattern, RegexFunction, equality_cost, match_cost, no_such_overload},
-    value::{Key, List, Map, Text, Value, equal, same},
+    value::{Key, List, Map, Text, Value},
 };
+pub(in crate::cel) use apply::apply;
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
 use stack::Stack;
@@ -242,207 +245,6 @@ impl<'a> Machine<'a, '_> {
         self.push(error);
     }
 
-    /// The second half of `&&` and `||`: what decides wins over an error, and the first error over the second.
-    #[inline]
-    fn combine(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
-        if let Some([Value::Bool(left), Value::Bool(right)]) = self.stack.operands_mut(2) {
-            *left = if *right == decisive { decisive } else { *left };
-            self.stack.truncate(self.stack.len() - 1);
-            return Ok(());
-        }
-        self.combine_others(decisive)
-    }
-
-    #[cold]
-    fn combine_others(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let name = if decisive { "_||_" } else { "_&&_" };
-        let outcome = match (left, right) {
-            (_, Ok(Value::Bool(right))) if right == decisive => Ok(Value::Bool(decisive)),
-            (Err(error), _) => Err(error),
-            (Ok(left), right) if left.as_bool().is_none() => {
-                drop(right);
-                self.raise(no_such_overload(name, &[left]))?
-            }
-            (Ok(_), Err(error)) => Err(error),
-            (Ok(_), Ok(Value::Bool(_))) => Ok(Value::Bool(!decisive)),
-            (Ok(_), Ok(right)) => self.raise(no_such_overload(name, &[right]))?,
-        };
-        self.push(outcome);
-        Ok(())
-    }
-
-    fn branch(&mut self, next: u32, falsy: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
-        match self.pop() {
-            Ok(Value::Bool(true)) => Ok(next),
-            Ok(Value::Bool(false)) => Ok(falsy),
-            Ok(other) => {
-                let error = self.raise(no_such_overload("_?_:_", &[other]))?;
-                self.push(error);
-                Ok(end)
-            }
-            error => {
-                self.push(error);
-                Ok(end)
-            }
-        }
-    }
-
-    fn alternative(&mut self, next: u32, unwrap: bool, end: u32) -> Result<u32, EvaluationErrorKind> {
-        let outcome = match self.pop() {
-            Ok(Value::Optional(None)) => return Ok(next),
-            Ok(Value::Optional(Some(present))) if unwrap => Ok(present.value().clone()),
-            Ok(Value::Optional(present)) => Ok(Value::Optional(present)),
-            Ok(other) => self.raise(no_such_overload(if unwrap { "orValue" } else { "or" }, &[other]))?,
-            error => error,
-        };
-        self.push(outcome);
-        Ok(end)
-    }
-
-    fn not(&mut self) -> Result<(), EvaluationErrorKind> {
-        self.fuel.spend(1)?;
-        match self.stack.operands_mut(1) {
-            Some([Value::Bool(value)]) => *value = !*value,
-            Some([other]) => {
-                let kind = no_such_overload("!_", std::slice::from_ref(other));
-                return self.fail(1, kind);
-            }
-            // An error stays.
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
-        let Some([left, right]) = self.stack.operands(2) else { return self.unequal_errors(negated) };
-        let cost = match left {
-            // Kubernetes has one price for the types of its libraries, whatever they are compared with by `==`.
-            Value::Opaque(_) if !negated => 1,
-            _ => equality_cost(self.fuel, Some(left), Some(right))?,
-        };
-        self.fuel.spend(cost)?;
-        match equal(self.fuel, left, right) {
-            Ok(equal) => self.decide(2, equal != negated),
-            // In cel-go whatever is not equal differs, and so does what cannot be compared.
-            Err(kind) if negated && !kind.is_fatal() => self.decide(2, true),
-            Err(kind) => self.fail(2, kind),
-        }
-    }
-
-    /// Equality where a side is an error.
-    #[cold]
-    fn unequal_errors(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let cost = match &left {
-            Ok(Value::Opaque(_)) if !negated => 1,
-            _ => equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?,
-        };
-        self.fuel.spend(cost)?;
-        self.push(left.and(right));
-        Ok(())
-    }
-
-    fn membership(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
-        let Some([left, right]) = self.stack.operands(2) else { return self.membership_of_errors(listed) };
-        let cost = if listed { right.size(self.fuel)? } else { 1 };
-        self.fuel.spend(cost)?;
-        let found = match right {
-            Value::List(list) => is_in(self.fuel, left, list)?,
-            Value::Map(map) => map.has(self.fuel, left)?,
-            _ => {
-                let kind = no_such_overload("@in", &[left.clone(), right.clone()]);
-                return self.fail(2, kind);
-            }
-        };
-        self.decide(2, found)
-    }
-
-    /// Membership where a side is an error.
-    #[cold]
-    fn membership_of_errors(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let cost = match &right {
-            Ok(right) if listed => right.size(self.fuel)?,
-            _ => 1,
-        };
-        self.fuel.spend(cost)?;
-        self.push(left.and(right));
-        Ok(())
-    }
-
-    fn set_membership(&mut self, index: u32) -> Result<(), EvaluationErrorKind> {
-        let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(broken()) };
-        match self.stack.top() {
-            Some(value) => {
-                let found = is_in(self.fuel, value, set)?;
-                self.decide(1, found)
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Applies a constant pattern to the operands: a text, and for `findAll` perhaps a limit.
-    fn regex(
-        &mut self,
-        pattern: &Pattern,
-        function: RegexFunction,
-        operands: usize,
-    ) -> Result<(), EvaluationErrorKind> {
-        let Some([text, rest @ ..]) = self.stack.operands(operands) else {
-            return self.regex_of_errors(pattern, operands);
-        };
-        let cost = match_cost(text.size(self.fuel)?, pattern.characters());
-        self.fuel.spend(cost)?;
-        let result = pattern.apply(self.fuel, function, text, rest.first());
-        self.replace(operands, result)
-    }
-
-    #[cold]
-    fn regex_of_errors(&mut self, pattern: &Pattern, operands: usize) -> Result<(), EvaluationErrorKind> {
-        let limit = if operands > 1 { Some(self.pop()) } else { None };
-        let text = self.pop();
-        let size = match &text {
-            Ok(text) => text.size(self.fuel)?,
-            Err(_) => 1,
-        };
-        self.fuel.spend(match_cost(size, pattern.characters()))?;
-        self.push(match limit {
-            Some(limit) => text.and(limit),
-            None => text,
-        });
-        Ok(())
-    }
-
-    fn call(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        let Some(arguments) = self.stack.operands(call.arity) else { return self.call_on_errors(call) };
-        let result = dispatch(call, self.fuel, arguments);
-        if let Err(kind) = &result
-            && kind.is_fatal()
-        {
-            return result.map(drop);
-        }
-        let cost = match call.cost {
-            Cost::Unit => 1,
-            cost => cost.of(self.fuel, |index| arguments.get(index), result.as_ref().ok())?,
-        };
-        self.fuel.spend(cost)?;
-        self.replace(call.arity, result)
-    }
-
-    /// A call some of whose arguments are errors is the first of them, and costs what it does for the others.
-    #[cold]
-    fn call_on_errors(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        let mut arguments: Vec<Outcome<'a>> = (0..call.arity).map(|_| self.pop()).collect();
-        arguments.reverse();
-        let cost =
-            call.cost.of(self.fuel, |index| arguments.get(index).and_then(|outcome| outcome.as_ref().ok()), None)?;
-        self.fuel.spend(cost)?;
-        let first = arguments.into_iter().find(Outcome::is_err).ok_or_else(broken)?;
-        self.push(first);
-        Ok(())
-    }
-
     fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
@@ -470,43 +272,5 @@ impl<'a> Machine<'a, '_> {
         let outcome = self.settle(result.map(Value::Map))?;
         self.push(outcome);
         Ok(())
-    }
-}
-
-fn is_in(fuel: &mut Fuel, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
-    for index in 0..list.len() {
-        fuel.toil(1)?;
-        if let Some(item) = list.peek(index)
-            && same(fuel, value, &item)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The value and the cost of a call on constants.
-///
-/// # Errors
-/// That of the call.
-pub(in crate::cel) fn apply<'a>(
-    call: &Call,
-    fuel: &mut Fuel,
-    arguments: &[Value<'a>],
-) -> Result<(Value<'a>, u64), EvaluationErrorKind> {
-    let value = dispatch(call, fuel, arguments)?;
-    let cost = call.cost.of(fuel, |index| arguments.get(index), Some(&value))?;
-    Ok((value, cost))
-}
-
-/// Calls the overload that fits: the only one, or the first that takes these values.
-fn dispatch<'a>(call: &Call, fuel: &mut Fuel, values: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
-    let overload = match call.overloads.as_ref() {
-        [only] if !call.function.guarded || only.accepts(values) => Some(only),
-        many => many.iter().find(|overload| overload.accepts(values)),
-    };
-    match overload {
-        Some(overload) => (overload.apply)(fuel, values),
-        None => Err(no_such_overload(call.function.name, values)),
     }
 }
