@@ -37,22 +37,25 @@ pub(in crate::cel) enum Op {
         test: bool,
         cost: u8,
     },
-    /// Follows constant steps from the top.
+    /// Follows constant steps from the top; `inner` where steps follow.
     Path {
         from: u32,
         count: u32,
+        inner: bool,
     },
-    /// Pushes what constant steps from a variable of a macro lead to.
+    /// Pushes what constant steps from a variable of a macro lead to; `inner` where steps follow.
     LocalPath {
         frame: u16,
         second: bool,
         cost: u8,
         from: u32,
         count: u16,
+        inner: bool,
     },
-    /// Pops an index, and follows it from the top.
+    /// Pops an index, and follows it from the top; `inner` where steps follow.
     Index {
         optional: bool,
+        inner: bool,
     },
     /// Jumps where the top is an error, and takes away what lies below it.
     Bail {
@@ -139,7 +142,6 @@ pub(in crate::cel) enum Op {
     Mark,
     /// Pops an optional: opens a macro on its value, or pushes `none` and jumps.
     Open {
-        used: bool,
         end: Label,
     },
     /// Ends such a macro.

@@ -61,11 +61,11 @@ impl Estimator<'_> {
                     marks.push(cost);
                     (0, at)
                 }
-                Op::Open { used, .. } => {
+                Op::Open { .. } => {
                     let range = cost.saturating_sub(marks.pop().unwrap_or_default());
                     let value = self.pop();
                     self.frames.push((value, Shape::Scalar));
-                    (if used { range.saturating_add(2) } else { 1 }, at)
+                    (range.saturating_add(2), at)
                 }
                 other => (self.simple(other), at),
             };
@@ -155,8 +155,8 @@ impl Estimator<'_> {
                 self.push(top);
                 0
             }
-            Op::Path { from, count } => self.path(from, count),
-            Op::LocalPath { frame, second, cost, from, count } => {
+            Op::Path { from, count, .. } => self.path(from, count),
+            Op::LocalPath { frame, second, cost, from, count, .. } => {
                 self.local(frame, second);
                 u64::from(cost) + self.path(from, u32::from(count))
             }

@@ -3,6 +3,7 @@
 //! A library is one declaration table: names, types, cost and implementation stand side by side, and adding a library
 //! is adding a file to [`LIBRARIES`]. Overloads stand in the order of cel-go, because the checker tries them in turn.
 
+mod address;
 mod authorizer;
 mod cidr;
 mod collections;

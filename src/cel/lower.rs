@@ -32,7 +32,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
         code: Code::default(),
         references: BTreeSet::new(),
         offset: 0,
-        used: Vec::new(),
+        frames: 0,
         patterns: Vec::new(),
     };
     lowering.lower(checked.ast.root(), false)?;
@@ -47,8 +47,8 @@ struct Lowering<'c> {
     references: BTreeSet<Path>,
     /// Where the next instruction comes from.
     offset: u32,
-    /// For each macro around, whether its first variable was read.
-    used: Vec<bool>,
+    /// How many macros are around.
+    frames: u16,
     /// The texts of [`Code::patterns`].
     patterns: Vec<Box<str>>,
 }
@@ -94,7 +94,7 @@ impl Lowering<'_> {
             | Op::OrElse { end: to, .. }
             | Op::Loop { end: to, .. }
             | Op::Next { exit: to }
-            | Op::Open { end: to, .. },
+            | Op::Open { end: to },
         ) = self.code.ops.get_mut(at)
         {
             *to = label;
@@ -109,19 +109,30 @@ impl Lowering<'_> {
 
     /// Lowers a node; `free` where cel-go does not count the name that it starts with.
     fn lower(&mut self, id: NodeId, free: bool) -> Result<(), Issue> {
+        self.lower_start(id, free, false)
+    }
+
+    /// Lowers a node; `inner` where it is the branch of a conditional from which steps lead on.
+    fn lower_start(&mut self, id: NodeId, free: bool, inner: bool) -> Result<(), Issue> {
         let mut links = Vec::new();
         let (mut id, mut free) = (id, free);
-        while let Some((next, next_free)) = self.descend(id, free, &mut links)? {
+        while let Some((next, next_free)) = self.descend(id, free, inner, &mut links)? {
             (id, free) = (next, next_free);
         }
         while let Some(link) = links.pop() {
-            self.continue_with(link)?;
+            self.continue_with(link, inner && links.is_empty())?;
         }
         Ok(())
     }
 
     /// Lowers the start of a chain, or adds a link and says what comes before it.
-    fn descend(&mut self, id: NodeId, free: bool, links: &mut Vec<Link>) -> Result<Option<(NodeId, bool)>, Issue> {
+    fn descend(
+        &mut self,
+        id: NodeId,
+        free: bool,
+        inner: bool,
+        links: &mut Vec<Link>,
+    ) -> Result<Option<(NodeId, bool)>, Issue> {
         self.at(id);
         if let Some(value) = self.constant(id)? {
             self.constant_op(value);
@@ -158,7 +169,10 @@ impl Lowering<'_> {
                 links.push(Link::Macro(id));
                 return Ok(Some((form.range, false)));
             }
-            Kind::Conditional { condition, truthy, falsy } => self.lower_conditional(*condition, *truthy, *falsy)?,
+            Kind::Conditional { condition, truthy, falsy } => {
+                let inner = links.last().map_or(inner, |link| matches!(link, Link::Path(..)));
+                self.lower_conditional(*condition, [*truthy, *falsy], inner)?;
+            }
             Kind::List(elements) => self.lower_list(elements)?,
             Kind::Map(entries) => self.lower_map(entries)?,
             // The checker gave every name a meaning, or an error.
@@ -170,9 +184,9 @@ impl Lowering<'_> {
         Ok(None)
     }
 
-    fn continue_with(&mut self, link: Link) -> Result<(), Issue> {
+    fn continue_with(&mut self, link: Link, inner: bool) -> Result<(), Issue> {
         match link {
-            Link::Path(steps, is_named) => self.lower_steps(&steps, is_named),
+            Link::Path(steps, is_named) => self.lower_steps(&steps, is_named, inner),
             Link::Call(id) => self.finish_call(id),
             Link::Macro(id) => self.finish_macro(id),
             Link::And(id) => {
@@ -196,18 +210,19 @@ impl Lowering<'_> {
         Ok(())
     }
 
-    fn lower_conditional(&mut self, condition: NodeId, truthy: NodeId, falsy: NodeId) -> Result<(), Issue> {
+    fn lower_conditional(&mut self, condition: NodeId, branches: [NodeId; 2], inner: bool) -> Result<(), Issue> {
+        let [truthy, falsy] = branches;
         let offset = self.offset;
         self.lower(condition, false)?;
         self.offset = offset;
         let branch = self.emit(Op::Branch { falsy: 0, end: 0 });
-        self.lower(truthy, true)?;
+        self.lower_start(truthy, true, inner)?;
         let jump = self.emit(Op::Jump(0));
         let start = self.here();
         if let Some(Op::Branch { falsy, .. }) = self.code.ops.get_mut(branch) {
             *falsy = start;
         }
-        self.lower(falsy, true)?;
+        self.lower_start(falsy, true, inner)?;
         let end = self.here();
         self.patch(branch, end);
         self.patch(jump, end);

@@ -142,17 +142,18 @@ impl<'a> Machine<'a, '_> {
             Op::Ask { slot, test, cost } => self.ask(slot, test, cost)?,
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
-                let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
+                let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(broken)?;
+                self.fuel.spend(frame.owed())?;
                 self.stack.push_copy(frame.variable(second));
             }
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
             Op::Duplicate => self.stack.duplicate(),
-            Op::Path { from, count } => self.follow(from, count)?,
-            Op::LocalPath { frame, second, cost, from, count } => {
+            Op::Path { from, count, inner } => self.follow(from, count, inner)?,
+            Op::LocalPath { frame, second, cost, from, count, inner } => {
                 self.fuel.spend(u64::from(cost))?;
-                self.follow_local((frame, second), from, u32::from(count))?;
+                self.follow_local((frame, second), (from, u32::from(count)), inner)?;
             }
-            Op::Index { optional } => self.index(optional)?,
+            Op::Index { optional, inner } => self.index(optional, inner)?,
             Op::Bail { drop, to } => {
                 if self.stack.failed() {
                     self.bail(drop);
@@ -200,7 +201,7 @@ impl<'a> Machine<'a, '_> {
             Op::Add { cost, back } => return self.add(cost, back),
             Op::End => self.end()?,
             Op::Mark => self.marks.push(self.fuel.cost()),
-            Op::Open { used, end } => return self.open(used, next, end),
+            Op::Open { end } => return self.open(next, end),
             Op::Close { flat } => self.close(flat)?,
         }
         Ok(next)

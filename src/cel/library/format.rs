@@ -3,10 +3,8 @@
 //! The complaints are values that a policy may show, so they are the API server's word for word: those of
 //! `k8s.io/apimachinery/pkg/util/validation`, of `k8s.io/kube-openapi/pkg/validation/strfmt` and of Go's `net/url`.
 
-mod address;
 mod names;
 mod texts;
-mod uri;
 
 use super::{
     super::{
@@ -15,7 +13,7 @@ use super::{
         types::Type,
         value::{Foreign, Opaque, Value},
     },
-    Cost, Declarations, Size, no_such_overload,
+    Cost, Declarations, Size, no_such_overload, url,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -101,7 +99,7 @@ impl NamedFormat {
             Self::Dns1123SubdomainPrefix => names::dns1123_subdomain(&names::without_last_dash(text)),
             Self::Dns1035LabelPrefix => names::dns1035_label(&names::without_last_dash(text)),
             Self::LabelValue => names::label_value(text.as_bytes()),
-            Self::Uri => uri::complaint(text).into_iter().collect(),
+            Self::Uri => url::complaint(text).into_iter().collect(),
             Self::Uuid => unless(texts::is_uuid(text), "does not match the UUID format"),
             Self::Byte => unless(texts::is_base64(text), "invalid base64"),
             Self::Date => unless(texts::is_date(text), "invalid date"),

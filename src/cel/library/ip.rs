@@ -10,7 +10,7 @@ use super::{
         types::Type,
         value::{Foreign, Opaque, Value},
     },
-    Cost, Declarations, no_such_overload,
+    Cost, Declarations, address, no_such_overload,
 };
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -46,8 +46,8 @@ impl Foreign for Ip {
 impl Ip {
     /// Reads an address as Go's `netip.ParseAddr` does, without what Kubernetes refuses.
     pub(super) fn parse(text: &str) -> Result<Self, &'static str> {
-        let address = text.parse().map_err(|_| "not an IP address: write it without zone and leading zeros")?;
-        match address {
+        let address = address::parse(text.as_bytes()).ok().filter(|_| !text.contains('%'));
+        match address.ok_or("not an IP address: write it without zone and leading zeros")? {
             IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
                 Err("an IPv4 address inside IPv6 is not allowed: write it as IPv4")
             }

@@ -1,6 +1,7 @@
 //! The URL library of Kubernetes (`pkg/cel/library/urls.go`), by the rules of Go's `net/url`.
 
 mod escape;
+mod fault;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -14,9 +15,12 @@ use super::{
         types::Type,
         value::{Foreign, Key, Map, Opaque, Text, Value},
     },
-    Apply, Cost, Declarations, Size, no_such_overload,
+    Apply, Cost, Declarations, Size,
+    go_quote::quote,
+    no_such_overload,
 };
 use escape::{Place, decode};
+use fault::Fault;
 use parse::Url;
 
 type Outcome<'a> = Result<Value<'a>, EvaluationErrorKind>;
@@ -96,14 +100,20 @@ fn url<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::String(text)] = arguments else { return Err(no_such_overload("url", arguments)) };
     // The parts are copied twice: escaped each byte may take three.
     fuel.copy(text.len().saturating_mul(6))?;
-    let url = Url::parse(text).map_err(|reason| EvaluationErrorKind::InvalidArgument { function: "url", reason })?;
-    Ok(Value::opaque(url))
+    let refused = |fault: Fault| EvaluationErrorKind::InvalidArgument { function: "url", reason: fault.reason() };
+    Url::parse(text).map(Value::opaque).map_err(refused)
 }
 
 fn is_url<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::String(text)] = arguments else { return Err(no_such_overload("isURL", arguments)) };
     fuel.copy(text.len())?;
-    Ok(Value::Bool(parse::is_request(text)))
+    Ok(Value::Bool(parse::fault(text).is_none()))
+}
+
+/// What Go's `url.ParseRequestURI` says is wrong with the text; nothing where it is a URL.
+pub(super) fn complaint(text: &str) -> Option<String> {
+    let fault = parse::fault(text)?;
+    Some(format!("parse {}: {fault}", quote(text.as_bytes())))
 }
 
 /// The URL of the only argument.

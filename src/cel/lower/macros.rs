@@ -58,12 +58,12 @@ impl Lowering<'_> {
     fn lower_test(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
         let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
         let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
-        self.used.push(false);
+        self.frames += 1;
         let back = self.here();
         let next = self.emit(Op::Next { exit: 0 });
         self.lower_inside(id, form.body)?;
         self.emit(Op::Test { back });
-        self.used.pop();
+        self.frames -= 1;
         self.end_loop(start, next);
         Ok(())
     }
@@ -77,8 +77,8 @@ impl Lowering<'_> {
     fn lower_transform(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
         let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
         let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
-        let frame = u16::try_from(self.used.len()).unwrap_or(u16::MAX);
-        self.used.push(false);
+        let frame = self.frames;
+        self.frames += 1;
         let back = self.here();
         let next = self.emit(Op::Next { exit: 0 });
         if form.filter.is_some() {
@@ -99,7 +99,7 @@ impl Lowering<'_> {
             }
         }
         self.emit(Op::Add { cost, back });
-        self.used.pop();
+        self.frames -= 1;
         self.end_loop(start, next);
         Ok(())
     }
@@ -115,13 +115,10 @@ impl Lowering<'_> {
     }
 
     fn lower_optional(&mut self, id: NodeId, form: &Macro, flat: bool) -> Result<(), Issue> {
-        let open = self.emit(Op::Open { used: false, end: 0 });
-        self.used.push(false);
+        let open = self.emit(Op::Open { end: 0 });
+        self.frames += 1;
         self.lower_inside(id, form.body)?;
-        let was_used = self.used.pop().unwrap_or_default();
-        if let Some(Op::Open { used, .. }) = self.code.ops.get_mut(open) {
-            *used = was_used;
-        }
+        self.frames -= 1;
         self.emit(Op::Close { flat });
         self.patch(open, self.here());
         Ok(())

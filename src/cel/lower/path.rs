@@ -30,9 +30,6 @@ impl Lowering<'_> {
         let cost = u8::from(!free);
         match *self.checked.meaning(id) {
             Meaning::Local { frame, second } => {
-                if !second && let Some(used) = self.used.get_mut(usize::from(frame)) {
-                    *used = true;
-                }
                 self.emit(Op::Local { frame, second, cost });
             }
             Meaning::Variable(slot) => {
@@ -80,8 +77,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// Lowers steps from the value on the stack, which a name has just pushed where `is_named`.
-    pub(super) fn lower_steps(&mut self, steps: &[NodeId], mut is_named: bool) -> Result<(), Issue> {
+    /// Lowers steps from the value on the stack, which a name has just pushed where `is_named`; `inner`
+    /// where more steps follow.
+    pub(super) fn lower_steps(&mut self, steps: &[NodeId], mut is_named: bool, inner: bool) -> Result<(), Issue> {
         let mut exits = Vec::new();
         let mut from = self.code.steps.len();
         for id in steps {
@@ -91,22 +89,22 @@ impl Lowering<'_> {
                 continue;
             }
             let Kind::Index { index, optional, .. } = *self.kind(*id) else { continue };
-            self.path_op(from, is_named);
+            self.path_op(from, is_named, true);
             is_named = false;
             exits.push(self.emit(Op::Skip { to: 0 }));
             self.lower(index, true)?;
             self.at(*id);
-            self.emit(Op::Index { optional });
+            self.emit(Op::Index { optional, inner: inner || steps.last() != Some(id) });
             from = self.code.steps.len();
         }
-        self.path_op(from, is_named);
+        self.path_op(from, is_named, inner);
         self.patch_all(&exits);
         Ok(())
     }
 
     /// Emits the steps since `from`, where there are any; in one instruction with the macro's variable that they
     /// start from.
-    fn path_op(&mut self, from: usize, is_named: bool) {
+    fn path_op(&mut self, from: usize, is_named: bool, inner: bool) {
         let count = self.code.steps.len() - from;
         if count == 0 {
             return;
@@ -117,11 +115,11 @@ impl Lowering<'_> {
             && let (Some(op), Some(offset)) = (self.code.ops.last_mut(), self.code.offsets.last_mut())
             && let Op::Local { frame, second, cost } = *op
         {
-            *op = Op::LocalPath { frame, second, cost, from, count };
+            *op = Op::LocalPath { frame, second, cost, from, count, inner };
             *offset = self.offset;
             return;
         }
-        self.emit(Op::Path { from, count: u32::try_from(count).unwrap_or(u32::MAX) });
+        self.emit(Op::Path { from, count: u32::try_from(count).unwrap_or(u32::MAX), inner });
     }
 
     fn constant_step(&self, id: NodeId) -> Result<Option<Step>, Issue> {

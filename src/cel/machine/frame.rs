@@ -1,6 +1,6 @@
 //! Macros: a frame for each one that runs, with its range, its variables and what it accumulates.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use super::{
     EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Text, Value, no_such_overload,
@@ -26,7 +26,10 @@ pub(super) enum Source<'a> {
     List(List<'a>),
     Map(Map<'a>),
     /// The value of an optional; there is no loop.
-    Single,
+    Single {
+        /// What reading it for the first time costs.
+        owed: u64,
+    },
 }
 
 pub(super) enum Accumulator<'a> {
@@ -45,6 +48,15 @@ pub(super) enum Accumulator<'a> {
 }
 
 impl<'a> Frame<'a> {
+    /// What remains to be counted once a variable is read.
+    #[inline]
+    pub(super) fn owed(&mut self) -> u64 {
+        match &mut self.source {
+            Source::Single { owed } => mem::take(owed),
+            _ => 0,
+        }
+    }
+
     #[inline]
     pub(super) fn variable(&self, second: bool) -> &Value<'a> {
         if second { &self.second } else { &self.first }
@@ -97,7 +109,7 @@ impl<'a> Source<'a> {
         match self {
             Self::List(list) => list.len(),
             Self::Map(map) => map.len(),
-            Self::Single => 0,
+            Self::Single { .. } => 0,
         }
     }
 
@@ -108,7 +120,7 @@ impl<'a> Source<'a> {
                 Some(if pair { (Value::Int(i64::try_from(index).ok()?), element) } else { (element, Value::Null) })
             }
             Self::Map(map) => map.entry(index),
-            Self::Single => None,
+            Self::Single { .. } => None,
         }
     }
 }
@@ -288,18 +300,15 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Opens a macro on the value of an optional. cel-go's expansion names the optional twice and evaluates it again
-    /// where its value is used: here it is evaluated once, and counted twice.
-    pub(super) fn open(&mut self, used: bool, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
+    /// where its value is first read: here it is evaluated once, and counted again there.
+    pub(super) fn open(&mut self, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
         let mark = self.marks.pop().ok_or_else(super::broken)?;
         let spent = self.fuel.cost().saturating_sub(mark);
         self.fuel.spend(1)?;
         let outcome = match self.pop() {
             Ok(Value::Optional(Some(present))) => {
-                if used {
-                    self.fuel.spend(spent.saturating_add(1))?;
-                }
                 self.frames.push(Frame {
-                    source: Source::Single,
+                    source: Source::Single { owed: spent.saturating_add(1) },
                     index: 0,
                     pair: false,
                     first: present.value().clone(),

@@ -167,10 +167,10 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Follows constant steps from the top of the stack.
-    pub(super) fn follow(&mut self, from: u32, count: u32) -> Result<(), EvaluationErrorKind> {
+    pub(super) fn follow(&mut self, from: u32, count: u32, inner: bool) -> Result<(), EvaluationErrorKind> {
         let steps = self.steps(from, count)?;
         let Some(start) = self.stack.top() else { return Ok(()) };
-        let result = walk(self.fuel, start, steps);
+        let result = walk(self.fuel, start, steps, inner);
         self.replace(1, result)
     }
 
@@ -178,11 +178,12 @@ impl<'a> Machine<'a, '_> {
     pub(super) fn follow_local(
         &mut self,
         (frame, second): (u16, bool),
-        from: u32,
-        count: u32,
+        (from, count): (u32, u32),
+        inner: bool,
     ) -> Result<(), EvaluationErrorKind> {
         let steps = self.steps(from, count)?;
-        let frame = self.frames.get(usize::from(frame)).ok_or_else(super::broken)?;
+        let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(super::broken)?;
+        self.fuel.spend(frame.owed())?;
         let result = match frame.variable(second) {
             Value::Map(Map::Json(object)) => match descend(self.fuel, object, steps) {
                 Ok((Reached::Json(json), [])) => {
@@ -197,10 +198,10 @@ impl<'a> Machine<'a, '_> {
                     self.stack.push_object(object);
                     return Ok(());
                 }
-                Ok((reached, rest)) => walk_on(self.fuel, reached.into(), rest, false),
+                Ok((reached, rest)) => walk_on(self.fuel, reached.into(), rest, false, inner),
                 Err(kind) => Err(kind),
             },
-            other => walk(self.fuel, other, steps),
+            other => walk(self.fuel, other, steps, inner),
         };
         let outcome = self.settle(result)?;
         self.push(outcome);
@@ -208,7 +209,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     /// Pops an index and follows it from the top of the stack.
-    pub(super) fn index(&mut self, optional: bool) -> Result<(), EvaluationErrorKind> {
+    pub(super) fn index(&mut self, optional: bool, inner: bool) -> Result<(), EvaluationErrorKind> {
         let Some([target, index]) = self.stack.operands(2) else { return self.index_on_errors(optional) };
         let (target, optional) = match target {
             Value::Optional(None) => return self.stack.replace(2, Value::Optional(None)),
@@ -219,12 +220,12 @@ impl<'a> Machine<'a, '_> {
             self.fuel.spend(1)?;
         }
         let result = match find(self.fuel, target, index, optional, None) {
-            Ok(Found::Value(found)) if optional => {
+            Ok(Found::Value(value)) if optional => {
                 self.fuel.spend(1)?;
                 self.fuel.elements(1)?;
-                Value::present(found)
+                Value::present(value)
             }
-            Ok(Found::Value(found)) => Ok(found),
+            Ok(Found::Value(value)) => Ok(found(value, inner)),
             Ok(Found::Absent) => Ok(Value::Optional(None)),
             Err(kind) => Err(kind),
         };
@@ -251,15 +252,15 @@ impl<'a> Machine<'a, '_> {
 }
 
 /// Follows constant steps. Once one is optional, or the start is, so are all after it, and the result is an optional.
-fn walk<'a>(fuel: &mut Fuel, start: &Value<'a>, steps: &[Step]) -> Result<Value<'a>, EvaluationErrorKind> {
+fn walk<'a>(fuel: &mut Fuel, start: &Value<'a>, steps: &[Step], inner: bool) -> Result<Value<'a>, EvaluationErrorKind> {
     match start {
         Value::Map(Map::Json(object)) => match descend(fuel, object, steps)? {
             (reached, []) => Ok(reached.into()),
-            (reached, rest) => walk_on(fuel, reached.into(), rest, false),
+            (reached, rest) => walk_on(fuel, reached.into(), rest, false, inner),
         },
         Value::Optional(None) => Ok(absent(steps)),
-        Value::Optional(Some(present)) => walk_on(fuel, present.value().clone(), steps, true),
-        other => walk_on(fuel, other.clone(), steps, false),
+        Value::Optional(Some(present)) => walk_on(fuel, present.value().clone(), steps, true, inner),
+        other => walk_on(fuel, other.clone(), steps, false, inner),
     }
 }
 
@@ -268,6 +269,7 @@ fn walk_on<'a>(
     mut value: Value<'a>,
     steps: &[Step],
     mut optional: bool,
+    inner: bool,
 ) -> Result<Value<'a>, EvaluationErrorKind> {
     for step in steps {
         optional |= step.optional;
@@ -289,10 +291,15 @@ fn walk_on<'a>(
         }
     }
     if !optional {
-        return Ok(value);
+        return Ok(found(value, inner));
     }
     fuel.elements(1)?;
     Value::present(value)
+}
+
+/// What a path found, or a stand-in where steps follow: in cel-go no step leads into an optional that is inside.
+fn found(value: Value<'_>, inner: bool) -> Value<'_> {
+    if inner && matches!(value, Value::Optional(_)) { Value::Null } else { value }
 }
 
 /// What a path gives that leads nowhere: `none`, or `false` where presence is asked for.

@@ -1,5 +1,7 @@
 //! Percent-escapes, with the sets of bytes that Go's `net/url` leaves alone in each part of a URL.
 
+use super::fault::Fault;
+
 /// A part of a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
@@ -61,23 +63,24 @@ pub(super) fn escape(bytes: &[u8], place: Place) -> String {
 ///
 /// # Errors
 /// A percent sign without two hexadecimal digits, and in a host whatever `place` does not keep.
-pub(super) fn decode(text: &str, place: Place) -> Result<Vec<u8>, &'static str> {
+pub(super) fn decode(text: &str, place: Place) -> Result<Vec<u8>, Fault<'_>> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        rest = after;
+        let mut next = after;
         match first {
             b'%' => {
-                let byte = escaped(after).filter(|byte| may_escape(*byte, place)).ok_or("a bad percent-escape")?;
-                out.push(byte);
-                rest = after.get(2..).unwrap_or_default();
+                let byte = escaped(after).filter(|byte| may_escape(*byte, place));
+                out.push(byte.ok_or(Fault::Escape(rest.get(..3).unwrap_or(rest)))?);
+                next = after.get(2..).unwrap_or_default();
             }
             b'+' if place == Place::Query => out.push(b' '),
             byte if place.is_host() && byte.is_ascii() && !place.keeps(*byte) => {
-                return Err("a character that a host may not have");
+                return Err(Fault::Character(*byte));
             }
             byte => out.push(*byte),
         }
+        rest = next;
     }
     Ok(out)
 }

@@ -1,12 +1,13 @@
 //! URLs as Go's `net/url` reads them, which is not as browsers do (WHATWG): what is not understood is refused, and
 //! nothing is repaired.
 
-use core::net::Ipv6Addr;
+use core::net::IpAddr;
 
-use super::escape::{Place, decode, escape, is_escaped};
-
-/// Why a text is no URL.
-type Refusal = &'static str;
+use super::{
+    super::address,
+    escape::{Place, decode, escape, is_escaped},
+    fault::Fault,
+};
 
 /// A URL, in the parts that functions ask for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,15 +51,15 @@ struct Authority {
     host: Vec<u8>,
 }
 
-/// Whether `text` is a URL for `isURL`.
-pub(super) fn is_request(text: &str) -> bool {
-    Parts::read(text, Source::Request).is_ok()
+/// What is wrong with the text as a URL of a request (Go's `url.ParseRequestURI`).
+pub(super) fn fault(text: &str) -> Option<Fault<'_>> {
+    Parts::read(text, Source::Request).err()
 }
 
 impl Url {
     /// Reads a URL twice as Kubernetes does: as a request, which must be absolute, and then as a reference, which may
     /// have a fragment.
-    pub(super) fn parse(source: &str) -> Result<Self, Refusal> {
+    pub(super) fn parse(source: &str) -> Result<Self, Fault<'_>> {
         Parts::read(source, Source::Request)?;
         let (before, fragment) = source.split_once('#').unwrap_or((source, ""));
         let parts = Parts::read(before, Source::Reference)?;
@@ -84,18 +85,18 @@ impl Url {
 }
 
 /// A part as it was written where it was escaped well, and escaped by our rules where not.
-fn normal(text: &str, place: Place) -> Result<String, Refusal> {
+fn normal(text: &str, place: Place) -> Result<String, Fault<'_>> {
     let decoded = decode(text, place)?;
     Ok(if is_escaped(text, place) { text.to_owned() } else { escape(&decoded, place) })
 }
 
 impl<'s> Parts<'s> {
-    fn read(text: &'s str, source: Source) -> Result<Self, Refusal> {
+    fn read(text: &'s str, source: Source) -> Result<Self, Fault<'s>> {
         if text.bytes().any(|byte| byte.is_ascii_control()) {
-            return Err("a control character");
+            return Err(Fault::Control);
         }
         if text.is_empty() && source == Source::Request {
-            return Err("an empty URL");
+            return Err(Fault::Empty);
         }
         if text == "*" {
             return Ok(Self { path: text, ..Self::default() });
@@ -111,7 +112,7 @@ impl<'s> Parts<'s> {
                 return Ok(Self { scheme, opaque: rest, query, ..Self::default() });
             }
             if source == Source::Request {
-                return Err("neither a scheme nor a path from the root");
+                return Err(Fault::Relative);
             }
         }
         let may_name_host = !scheme.is_empty() || source == Source::Reference && !rest.starts_with("///");
@@ -162,19 +163,19 @@ impl<'s> Parts<'s> {
 }
 
 /// The scheme, which may be empty, and what follows it (RFC 3986, 3.1).
-fn scheme(text: &str) -> Result<(&str, &str), Refusal> {
+fn scheme(text: &str) -> Result<(&str, &str), Fault<'_>> {
     let of_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
     let length = text.bytes().take_while(|byte| of_scheme(byte)).count();
     let starts = text.starts_with(|first: char| first.is_ascii_alphabetic());
     match text.split_at_checked(length) {
-        Some(("", rest)) if rest.starts_with(':') => Err("a colon without a scheme"),
+        Some(("", rest)) if rest.starts_with(':') => Err(Fault::NoScheme),
         Some((scheme, rest)) if starts && rest.starts_with(':') => Ok((scheme, rest.get(1..).unwrap_or_default())),
         _ => Ok(("", text)),
     }
 }
 
 impl Authority {
-    fn read(scheme: &str, text: &str) -> Result<Self, Refusal> {
+    fn read<'s>(scheme: &str, text: &'s str) -> Result<Self, Fault<'s>> {
         let (user, host) = match text.rsplit_once('@') {
             Some((user, host)) => (Some(user), host),
             None => (None, text),
@@ -186,10 +187,10 @@ impl Authority {
 }
 
 /// Name and password, escaped anew.
-fn read_user(text: &str) -> Result<String, Refusal> {
+fn read_user(text: &str) -> Result<String, Fault<'_>> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:~!$&'()*+,;=%@".contains(&byte);
     if !text.bytes().all(fits) {
-        return Err("a character that a user name may not have");
+        return Err(Fault::User);
     }
     let anew = |part| Ok(escape(&decode(part, Place::User)?, Place::User));
     match text.split_once(':') {
@@ -206,48 +207,38 @@ fn is_port(text: &[u8]) -> bool {
     }
 }
 
-fn read_host(scheme: &str, text: &str) -> Result<Vec<u8>, Refusal> {
-    if text.contains('[') {
-        return read_bracketed(text);
+fn check_port(text: &str) -> Result<(), Fault<'_>> {
+    if is_port(text.as_bytes()) { Ok(()) } else { Err(Fault::Port(text)) }
+}
+
+fn read_host<'s>(scheme: &str, text: &'s str) -> Result<Vec<u8>, Fault<'s>> {
+    match text.rsplit_once('[') {
+        Some(("", rest)) => return read_bracketed(rest),
+        Some(_) => return Err(Fault::Literal),
+        None => {}
     }
     // More than one colon is refused in web addresses only: some databases list hosts with ports.
     let colon = if matches!(scheme, "http" | "https") { text.find(':') } else { text.rfind(':') };
     let port = colon.and_then(|at| text.get(at..)).unwrap_or_default();
-    if !is_port(port.as_bytes()) {
-        return Err("a port that is no number");
-    }
+    check_port(port)?;
     decode(text, Place::Host)
 }
 
-/// An IPv6 address in brackets, with its zone (RFC 6874) and a port.
-fn read_bracketed(text: &str) -> Result<Vec<u8>, Refusal> {
-    let (inner, port) = text
-        .strip_prefix('[')
-        .filter(|rest| !rest.contains('['))
-        .and_then(|rest| rest.rsplit_once(']'))
-        .ok_or("brackets that hold no IPv6 address")?;
-    if !is_port(port.as_bytes()) {
-        return Err("a port that is no number");
-    }
-    let (address, zone) = inner.split_at(inner.find("%25").unwrap_or(inner.len()));
-    let mut host = decode(address, Place::Host)?;
+/// An IPv6 address after an opening bracket, with its zone (RFC 6874), and a port after the closing one.
+fn read_bracketed(text: &str) -> Result<Vec<u8>, Fault<'_>> {
+    let (inner, port) = text.rsplit_once(']').ok_or(Fault::Open)?;
+    check_port(port)?;
+    let (name, zone) = inner.split_at(inner.find("%25").unwrap_or(inner.len()));
+    let mut host = decode(name, Place::Host)?;
     host.extend(decode(zone, Place::Zone)?);
-    if !is_ipv6(&host) {
-        return Err("brackets that hold no IPv6 address");
+    match address::parse(&host) {
+        Ok(IpAddr::V6(_)) => {}
+        Ok(IpAddr::V4(_)) => return Err(Fault::Literal),
+        Err(_) => return Err(Fault::Address(host)),
     }
     let mut out = vec![b'['];
     out.extend(host);
     out.push(b']');
     out.extend(port.bytes());
     Ok(out)
-}
-
-/// Whether these bytes are an IPv6 address, a zone after it or not.
-fn is_ipv6(host: &[u8]) -> bool {
-    let (address, zone) = match host.iter().position(|byte| *byte == b'%') {
-        Some(at) => (host.get(..at).unwrap_or_default(), host.get(at + 1..)),
-        None => (host, None),
-    };
-    let is_address = str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok());
-    is_address && zone.is_none_or(|zone| !zone.is_empty())
 }

@@ -85,15 +85,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        name: "an optional that a body names and does not read",
-        why: "cel-go evaluates the optional of optMap again where its name is read; here it is counted where it stands.",
-        covers: |compared| {
-            names(compared, &["optMap(", "optFlatMap("])
-                && only_costs_differ(compared)
-                && compared.own.cost > compared.theirs.expected.cost
-        },
-    },
-    Difference {
         name: "the first of several errors",
         why: "Both report an error that is the same, and one of them another before it: of several constants that are \
               refused the first one ends a compilation here, and what has no type after an error is dyn.",
@@ -112,25 +103,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
-        name: "an optional in the middle of a path",
-        why: "cel-go looks for the key in the optional itself where a step before it is computed, and fails; here an \
-              index of an optional is one of its value, as the type says.",
-        covers: |compared| {
-            let (own, theirs) = (&compared.own, &compared.theirs.expected);
-            let is_absent = own.value.as_deref() == Some("optional.none()")
-                || own.error.as_deref() == Some("EmptyOptional")
-                || compared
-                    .theirs
-                    .message
-                    .as_deref()
-                    .is_some_and(|m| m.contains("no such key") || m.contains("qualifier"));
-            names(compared, &["optional."])
-                && (names(compared, &["]["]) || theirs.error.as_deref() == Some("NoSuchKey"))
-                && own.of == theirs.of
-                && (only_costs_differ(compared) || (is_absent && theirs.error.is_some()))
-        },
-    },
-    Difference {
         name: "a macro's variable with a dot before it",
         why: "cel-go takes it, and nothing can read it.",
         covers: |compared| compared.is_refused() && names(compared, &["(.", ", ."]),
@@ -139,15 +111,5 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         name: "the limit of work",
         why: "Work is a second meter, for what costs the API server nearly nothing and takes long.",
         covers: |compared| compared.own.error.as_deref() == Some("WorkExceeded"),
-    },
-    Difference {
-        name: "the last digit of a double",
-        why: "Of two shortest texts that are equally near Go takes the one with the even last digit.",
-        covers: |compared| {
-            let (own, theirs) = (compared.own.value.as_deref(), compared.theirs.expected.value.as_deref());
-            let (own, theirs) = (own.unwrap_or_default(), theirs.unwrap_or_default());
-            let differing = own.bytes().zip(theirs.bytes()).filter(|(a, b)| a != b).count();
-            own.contains("double(") && own.len() == theirs.len() && differing == 1
-        },
     },
 ];
