@@ -27,6 +27,8 @@ pub(in crate::cel) enum Op {
         second: bool,
         cost: u8,
     },
+    /// Spends what reading the value of that macro's optional still costs.
+    Settle(u16),
     /// Spends cost, whatever is on the stack.
     Charge(u32),
     /// Pushes the top once more.

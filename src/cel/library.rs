@@ -31,7 +31,7 @@ use super::{error::EvaluationErrorKind, fuel::Fuel, types::Type, value::Value};
 
 pub(in crate::cel) use authorizer::is_of_authorizer;
 pub(in crate::cel) use conversions::CONVERSIONS;
-pub(in crate::cel) use cost::{Cost, TRAVERSAL, cross_cost, equality_cost, match_cost, part, within_cost};
+pub(in crate::cel) use cost::{Cost, cross_cost, equality_cost, fifth, match_cost, tenth, within_cost};
 pub(in crate::cel) use format::LARGEST_PATTERN;
 pub(in crate::cel) use formatting::{Clause, Piece, Pieces, Verb, WIDEST_PADDING};
 pub use quantity::Quantity;

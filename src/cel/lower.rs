@@ -32,7 +32,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
         code: Code::default(),
         references: BTreeSet::new(),
         offset: 0,
-        frames: 0,
+        frames: Vec::new(),
         patterns: Vec::new(),
     };
     lowering.lower(checked.ast.root(), false)?;
@@ -47,8 +47,8 @@ struct Lowering<'c> {
     references: BTreeSet<Path>,
     /// Where the next instruction comes from.
     offset: u32,
-    /// How many macros are around.
-    frames: u16,
+    /// The macros around: whether each is one on the value of an optional.
+    frames: Vec<bool>,
     /// The texts of [`Code::patterns`].
     patterns: Vec<Box<str>>,
 }

@@ -142,9 +142,12 @@ impl<'a> Machine<'a, '_> {
             Op::Ask { slot, test, cost } => self.ask(slot, test, cost)?,
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
+                let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
+                self.stack.push_copy(frame.variable(second));
+            }
+            Op::Settle(frame) => {
                 let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(broken)?;
                 self.fuel.spend(frame.owed())?;
-                self.stack.push_copy(frame.variable(second));
             }
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
             Op::Duplicate => self.stack.duplicate(),

@@ -30,6 +30,9 @@ impl Lowering<'_> {
         let cost = u8::from(!free);
         match *self.checked.meaning(id) {
             Meaning::Local { frame, second } => {
+                if self.frames.get(usize::from(frame)) == Some(&true) {
+                    self.emit(Op::Settle(frame));
+                }
                 self.emit(Op::Local { frame, second, cost });
             }
             Meaning::Variable(slot) => {

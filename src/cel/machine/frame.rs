@@ -49,7 +49,6 @@ pub(super) enum Accumulator<'a> {
 
 impl<'a> Frame<'a> {
     /// What remains to be counted once a variable is read.
-    #[inline]
     pub(super) fn owed(&mut self) -> u64 {
         match &mut self.source {
             Source::Single { owed } => mem::take(owed),
