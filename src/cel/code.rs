@@ -27,6 +27,8 @@ pub(in crate::cel) enum Op {
         second: bool,
         cost: u8,
     },
+    /// Spends what reading the value of that macro's optional still costs.
+    Settle(u16),
     /// Spends cost, whatever is on the stack.
     Charge(u32),
     /// Pushes the top once more.
@@ -41,6 +43,15 @@ pub(in crate::cel) enum Op {
     Path {
         from: u32,
         count: u32,
+        inner: bool,
+    },
+    /// Pushes what constant steps from a variable of a macro lead to; `inner` where steps follow.
+    LocalPath {
+        frame: u16,
+        second: bool,
+        cost: u8,
+        from: u32,
+        count: u16,
         inner: bool,
     },
     /// Pops an index, and follows it from the top; `inner` where steps follow.
@@ -80,6 +91,7 @@ pub(in crate::cel) enum Op {
         unwrap: bool,
         end: Label,
     },
+    Not,
     Equal {
         negated: bool,
     },

@@ -11,8 +11,7 @@ use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Environment, Sizes},
     library::{
-        Cost, LARGEST_PATTERN, RegexFunction, Size, TRAVERSAL, WIDEST_PADDING, cross_cost, match_cost, part,
-        within_cost,
+        Cost, LARGEST_PATTERN, RegexFunction, Size, WIDEST_PADDING, cross_cost, fifth, match_cost, tenth, within_cost,
     },
     types::Type,
 };
@@ -146,12 +145,7 @@ impl Estimator<'_> {
                 u64::from(cost) + u64::from(!test)
             }
             Op::Local { frame, second, cost } => {
-                let shape = match self.frames.get(usize::from(frame)) {
-                    Some((_, shape)) if second => shape.clone(),
-                    Some((shape, _)) => shape.clone(),
-                    None => Shape::Scalar,
-                };
-                self.push(shape);
+                self.local(frame, second);
                 u64::from(cost)
             }
             Op::Charge(cost) => u64::from(cost),
@@ -160,11 +154,10 @@ impl Estimator<'_> {
                 self.push(top);
                 0
             }
-            Op::Path { from, count, .. } => {
-                let steps = self.code.steps.get(from as usize..(from + count) as usize).unwrap_or_default();
-                let start = self.pop();
-                self.push(steps.iter().fold(start, |shape, step| follow(&shape, step)));
-                u64::from(count)
+            Op::Path { from, count, .. } => self.path(from, count),
+            Op::LocalPath { frame, second, cost, from, count, .. } => {
+                self.local(frame, second);
+                u64::from(cost) + self.path(from, u32::from(count))
             }
             Op::Index { .. } => {
                 self.pop();
@@ -172,8 +165,13 @@ impl Estimator<'_> {
                 self.push(target.element());
                 1
             }
+            Op::Not => {
+                self.pop();
+                self.push(Shape::Scalar);
+                1
+            }
             Op::AndEnd | Op::OrEnd => self.scalar_of_two(|_, _| 0),
-            Op::Equal { .. } => self.scalar_of_two(|a, b| part(a.size().min(b.size()), TRAVERSAL).max(1)),
+            Op::Equal { .. } => self.scalar_of_two(|a, b| tenth(a.size().min(b.size())).max(1)),
             Op::In { listed } => self.scalar_of_two(|_, list| if listed { list.size() } else { 1 }),
             Op::InSet(_) => {
                 self.pop();
@@ -222,9 +220,25 @@ impl Estimator<'_> {
             }
             // Jumps forward: what they skip is counted. The rest is counted where it starts.
             Op::Bail { .. } | Op::Skip { .. } | Op::Jump(_) | Op::And { .. } | Op::Or { .. } => 0,
-            Op::Next { .. } | Op::End | Op::Mark => 0,
+            Op::Next { .. } | Op::End | Op::Mark | Op::Settle(_) => 0,
             Op::Branch { .. } | Op::OrElse { .. } | Op::Loop { .. } | Op::Open { .. } => 0,
         }
+    }
+
+    fn local(&mut self, frame: u16, second: bool) {
+        let shape = match self.frames.get(usize::from(frame)) {
+            Some((_, shape)) if second => shape.clone(),
+            Some((shape, _)) => shape.clone(),
+            None => Shape::Scalar,
+        };
+        self.push(shape);
+    }
+
+    fn path(&mut self, from: u32, count: u32) -> u64 {
+        let steps = self.code.steps.get(from as usize..(from + count) as usize).unwrap_or_default();
+        let start = self.pop();
+        self.push(steps.iter().fold(start, |shape, step| follow(&shape, step)));
+        u64::from(count)
     }
 
     fn scalar_of_two(&mut self, cost: impl Fn(&Shape, &Shape) -> u64) -> u64 {
@@ -317,22 +331,22 @@ fn most(cost: Cost, arguments: &[Shape], result: &Shape) -> u64 {
     let size = |index: usize| arguments.get(index).map_or(1, Shape::size).max(1);
     match cost {
         Cost::Unit => 1,
-        Cost::Scan(index) => part(size(index), TRAVERSAL),
-        Cost::Copy(index) => part(size(index), 2.0 * TRAVERSAL),
-        Cost::Concatenate => part(size(0).saturating_add(size(1)), TRAVERSAL),
-        Cost::Compare => part(size(0).min(size(1)), TRAVERSAL).max(1),
-        Cost::Contains => part(size(0), TRAVERSAL).saturating_mul(part(size(1), TRAVERSAL)),
+        Cost::Scan(index) => tenth(size(index)),
+        Cost::Copy(index) => fifth(size(index)),
+        Cost::Concatenate => tenth(size(0).saturating_add(size(1))),
+        Cost::Compare => tenth(size(0).min(size(1))).max(1),
+        Cost::Contains => tenth(size(0)).saturating_mul(tenth(size(1))),
         Cost::Match => match_cost(size(0), size(1)),
         Cost::InList => size(1),
         Cost::Validate => match_cost(size(1), LARGEST_PATTERN),
         Cost::Traverse => arguments.first().map_or(1, Shape::traversal).max(1),
-        Cost::Join => part(result.size(), 2.0 * TRAVERSAL).max(1),
+        Cost::Join => fifth(result.size()).max(1),
         Cost::NewList => result.size().saturating_add(11),
         // The depth is a number that only evaluation knows; lists nest in the input no deeper than its parser allows.
         Cost::Flatten => size(0).saturating_mul(64).saturating_add(11),
         Cost::SelfCompare(index) => {
             let square = size(index).saturating_mul(size(index));
-            part(square, 2.0 + TRAVERSAL).saturating_add(11)
+            square.saturating_mul(2).saturating_add(tenth(square)).saturating_add(11)
         }
         Cost::CrossCompare(times) => cross_cost(size(0), size(1), times),
         Cost::Within { masked, parsed } => within_cost(size(0), if parsed { size(1) } else { 0 }, masked),

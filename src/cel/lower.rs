@@ -32,7 +32,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
         code: Code::default(),
         references: BTreeSet::new(),
         offset: 0,
-        frames: 0,
+        frames: Vec::new(),
         patterns: Vec::new(),
     };
     lowering.lower(checked.ast.root(), false)?;
@@ -47,16 +47,16 @@ struct Lowering<'c> {
     references: BTreeSet<Path>,
     /// Where the next instruction comes from.
     offset: u32,
-    /// How many macros are around.
-    frames: u16,
+    /// The macros around: whether each is one on the value of an optional.
+    frames: Vec<bool>,
     /// The texts of [`Code::patterns`].
     patterns: Vec<Box<str>>,
 }
 
 /// What remains to be done with the start of a chain once it is lowered.
 enum Link {
-    /// Steps from the value on the stack.
-    Path(Vec<NodeId>),
+    /// Steps from the value on the stack; whether a name has just pushed it.
+    Path(Vec<NodeId>, bool),
     And(NodeId),
     Or(NodeId),
     Call(NodeId),
@@ -152,7 +152,7 @@ impl Lowering<'_> {
                 if !is_named && !free {
                     self.charge_base(base);
                 }
-                links.push(Link::Path(steps));
+                links.push(Link::Path(steps, is_named));
                 return Ok((!is_named).then_some((base, false)));
             }
             Kind::And(left, _) => {
@@ -170,7 +170,7 @@ impl Lowering<'_> {
                 return Ok(Some((form.range, false)));
             }
             Kind::Conditional { condition, truthy, falsy } => {
-                let inner = links.last().map_or(inner, |link| matches!(link, Link::Path(_)));
+                let inner = links.last().map_or(inner, |link| matches!(link, Link::Path(..)));
                 self.lower_conditional(*condition, [*truthy, *falsy], inner)?;
             }
             Kind::List(elements) => self.lower_list(elements)?,
@@ -186,7 +186,7 @@ impl Lowering<'_> {
 
     fn continue_with(&mut self, link: Link, inner: bool) -> Result<(), Issue> {
         match link {
-            Link::Path(steps) => self.lower_steps(&steps, inner),
+            Link::Path(steps, is_named) => self.lower_steps(&steps, is_named, inner),
             Link::Call(id) => self.finish_call(id),
             Link::Macro(id) => self.finish_macro(id),
             Link::And(id) => {

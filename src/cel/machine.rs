@@ -3,25 +3,27 @@
 //! Nothing here recurses with the expression. An error is a value that strict instructions pass on and that `&&`,
 //! `||` and the macros may absorb; only the exhaustion of fuel and faults of the machine end an evaluation at once.
 
+mod apply;
 mod frame;
+mod logic;
 mod operand;
+mod stack;
 
 use super::{
     code::{Call, Code, Form, Op, Step, StepKey},
     environment::{Activation, Slot},
     error::{EvaluationError, EvaluationErrorKind, Position},
     fuel::Fuel,
-    library::{Cost, equality_cost, match_cost, no_such_overload},
-    value::{Key, List, Map, Value, equal, same},
+    library::{Cost, Pattern, RegexFunction, equality_cost, match_cost, no_such_overload},
+    value::{Key, List, Map, Text, Value},
 };
+pub(in crate::cel) use apply::apply;
 use frame::Frame;
 pub(in crate::cel) use operand::is_key;
+use stack::Stack;
 
 /// A value or an error on the stack.
 type Outcome<'a> = Result<Value<'a>, Box<EvaluationError>>;
-
-/// The most arguments that a function takes, its target included.
-pub(in crate::cel) const MAX_ARITY: usize = 4;
 
 /// Evaluates `code`.
 ///
@@ -33,7 +35,7 @@ pub(in crate::cel) fn run<'a>(
     fuel: &mut Fuel,
 ) -> Result<Value<'a>, EvaluationError> {
     let mut machine =
-        Machine { code, activation, fuel, stack: Vec::with_capacity(8), frames: Vec::new(), marks: Vec::new(), at: 0 };
+        Machine { code, activation, fuel, stack: Stack::new(), frames: Vec::new(), marks: Vec::new(), at: 0 };
     let mut next = 0;
     while let Some(op) = code.ops.get(next as usize) {
         machine.at = next;
@@ -49,7 +51,7 @@ struct Machine<'a, 'f> {
     code: &'a Code,
     activation: &'f dyn Activation<'a>,
     fuel: &'f mut Fuel,
-    stack: Vec<Outcome<'a>>,
+    stack: Stack<'a>,
     frames: Vec<Frame<'a>>,
     /// Costs remembered by [`Op::Mark`].
     marks: Vec<u64>,
@@ -83,15 +85,39 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn push(&mut self, outcome: Outcome<'a>) {
-        self.stack.push(outcome);
+        self.stack.push_outcome(outcome);
     }
 
     fn pop(&mut self) -> Outcome<'a> {
         self.stack.pop().unwrap_or_else(|| Err(Box::new(self.located(broken()))))
     }
 
-    fn top(&self) -> Result<&Outcome<'a>, EvaluationErrorKind> {
-        self.stack.last().ok_or_else(broken)
+    /// Puts the outcome of a function in the place of its operands.
+    #[inline]
+    fn replace(
+        &mut self,
+        operands: usize,
+        result: Result<Value<'a>, EvaluationErrorKind>,
+    ) -> Result<(), EvaluationErrorKind> {
+        match result {
+            Ok(Value::Bool(value)) => self.decide(operands, value),
+            Ok(value) => self.stack.replace(operands, value),
+            Err(kind) => self.fail(operands, kind),
+        }
+    }
+
+    /// Puts a truth in the place of the operands.
+    #[inline]
+    fn decide(&mut self, operands: usize, value: bool) -> Result<(), EvaluationErrorKind> {
+        if self.stack.replace_bool(operands, value) { Ok(()) } else { Err(broken()) }
+    }
+
+    #[cold]
+    fn fail(&mut self, operands: usize, kind: EvaluationErrorKind) -> Result<(), EvaluationErrorKind> {
+        let outcome = self.raise(kind)?;
+        self.stack.truncate(self.stack.len().saturating_sub(operands));
+        self.push(outcome);
+        Ok(())
     }
 
     /// Executes one instruction; says which comes next.
@@ -100,7 +126,7 @@ impl<'a> Machine<'a, '_> {
         match op {
             Op::Constant(index) => {
                 let value = self.code.constants.get(index as usize).ok_or_else(broken)?;
-                self.push(Ok(operand::borrow(value)));
+                self.stack.push_constant(value);
             }
             Op::Variable { slot, cost } => {
                 self.fuel.spend(u64::from(cost))?;
@@ -116,43 +142,43 @@ impl<'a> Machine<'a, '_> {
             Op::Ask { slot, test, cost } => self.ask(slot, test, cost)?,
             Op::Local { frame, second, cost } => {
                 self.fuel.spend(u64::from(cost))?;
+                let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
+                self.stack.push_copy(frame.variable(second));
+            }
+            Op::Settle(frame) => {
                 let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(broken)?;
                 self.fuel.spend(frame.owed())?;
-                let value = if second { frame.second.clone() } else { frame.first.clone() };
-                self.push(Ok(value));
             }
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
-            Op::Duplicate => {
-                let top = self.top()?.clone();
-                self.push(top);
-            }
+            Op::Duplicate => self.stack.duplicate(),
             Op::Path { from, count, inner } => self.follow(from, count, inner)?,
+            Op::LocalPath { frame, second, cost, from, count, inner } => {
+                self.fuel.spend(u64::from(cost))?;
+                self.follow_local((frame, second), (from, u32::from(count)), inner)?;
+            }
             Op::Index { optional, inner } => self.index(optional, inner)?,
             Op::Bail { drop, optional, to } => {
                 if optional {
                     self.check_optional()?;
                 }
-                if self.top()?.is_err() {
-                    let error = self.pop();
-                    let keep = self.stack.len().saturating_sub(usize::from(drop));
-                    self.stack.truncate(keep);
-                    self.push(error);
+                if self.stack.failed() {
+                    self.bail(drop);
                     return Ok(to);
                 }
             }
             Op::Skip { to } => {
-                if matches!(self.top()?, Err(_) | Ok(Value::Optional(None))) {
+                if matches!(self.stack.top(), None | Some(Value::Optional(None))) {
                     return Ok(to);
                 }
             }
             Op::Jump(to) => return Ok(to),
             Op::And { to } => {
-                if matches!(self.top()?, Ok(Value::Bool(false))) {
+                if matches!(self.stack.top(), Some(Value::Bool(false))) {
                     return Ok(to);
                 }
             }
             Op::Or { to } => {
-                if matches!(self.top()?, Ok(Value::Bool(true))) {
+                if matches!(self.stack.top(), Some(Value::Bool(true))) {
                     return Ok(to);
                 }
             }
@@ -160,6 +186,7 @@ impl<'a> Machine<'a, '_> {
             Op::OrEnd => self.combine(true)?,
             Op::Branch { falsy, end } => return self.branch(next, falsy, end),
             Op::OrElse { unwrap, end } => return self.alternative(next, unwrap, end),
+            Op::Not => self.not()?,
             Op::Equal { negated } => self.equality(negated)?,
             Op::In { listed } => self.membership(listed)?,
             Op::InSet(index) => self.set_membership(index)?,
@@ -168,22 +195,8 @@ impl<'a> Machine<'a, '_> {
                 self.call(call)?;
             }
             Op::Regex { pattern, function, limited } => {
-                let limit = if limited { Some(self.pop()) } else { None };
-                let text = self.pop();
                 let pattern = self.code.patterns.get(pattern as usize).ok_or_else(broken)?;
-                let size = match &text {
-                    Ok(text) => text.size(self.fuel)?,
-                    Err(_) => 1,
-                };
-                self.fuel.spend(match_cost(size, pattern.characters()))?;
-                let outcome = match (text, limit.transpose()) {
-                    (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-                    (Ok(text), Ok(limit)) => {
-                        let result = pattern.apply(self.fuel, function, &text, limit.as_ref());
-                        self.settle(result)?
-                    }
-                };
-                self.push(outcome);
+                self.regex(pattern, function, if limited { 2 } else { 1 })?;
             }
             Op::List { count, optionals } => self.list(count as usize, optionals)?,
             Op::Map { count, optionals } => self.map(count as usize, optionals)?,
@@ -231,175 +244,24 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// The second half of `&&` and `||`: what decides wins over an error, and the first error over the second.
-    fn combine(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let name = if decisive { "_||_" } else { "_&&_" };
-        let outcome = match (left, right) {
-            (_, Ok(Value::Bool(right))) if right == decisive => Ok(Value::Bool(decisive)),
-            (Err(error), _) => Err(error),
-            (Ok(left), right) if left.as_bool().is_none() => {
-                drop(right);
-                self.raise(no_such_overload(name, &[left]))?
-            }
-            (Ok(_), Err(error)) => Err(error),
-            (Ok(_), Ok(Value::Bool(_))) => Ok(Value::Bool(!decisive)),
-            (Ok(_), Ok(right)) => self.raise(no_such_overload(name, &[right]))?,
-        };
-        self.push(outcome);
-        Ok(())
-    }
-
-    fn branch(&mut self, next: u32, falsy: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
-        match self.pop() {
-            Ok(Value::Bool(true)) => Ok(next),
-            Ok(Value::Bool(false)) => Ok(falsy),
-            Ok(other) => {
-                let error = self.raise(no_such_overload("_?_:_", &[other]))?;
-                self.push(error);
-                Ok(end)
-            }
-            error => {
-                self.push(error);
-                Ok(end)
-            }
-        }
-    }
-
-    fn alternative(&mut self, next: u32, unwrap: bool, end: u32) -> Result<u32, EvaluationErrorKind> {
-        let outcome = match self.pop() {
-            Ok(Value::Optional(None)) => return Ok(next),
-            Ok(Value::Optional(Some(present))) if unwrap => Ok(present.value().clone()),
-            Ok(Value::Optional(present)) => Ok(Value::Optional(present)),
-            Ok(other) => self.raise(no_such_overload(if unwrap { "orValue" } else { "or" }, &[other]))?,
-            error => error,
-        };
-        self.push(outcome);
-        Ok(end)
-    }
-
-    fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let cost = match &left {
-            // Kubernetes has one price for the types of its libraries, whatever they are compared with by `==`.
-            Ok(Value::Opaque(_)) if !negated => 1,
-            _ => equality_cost(self.fuel, left.as_ref().ok(), right.as_ref().ok())?,
-        };
-        self.fuel.spend(cost)?;
-        let outcome = match (left, right) {
-            (Ok(left), Ok(right)) => match equal(self.fuel, &left, &right) {
-                Ok(equal) => Ok(Value::Bool(equal != negated)),
-                // In cel-go whatever is not equal differs, and so does what cannot be compared.
-                Err(kind) if negated && !kind.is_fatal() => Ok(Value::Bool(true)),
-                Err(kind) => self.raise(kind)?,
-            },
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        self.push(outcome);
-        Ok(())
-    }
-
-    fn membership(&mut self, listed: bool) -> Result<(), EvaluationErrorKind> {
-        let (right, left) = (self.pop(), self.pop());
-        let cost = match &right {
-            Ok(right) if listed => right.size(self.fuel)?,
-            _ => 1,
-        };
-        self.fuel.spend(cost)?;
-        let outcome = match (left, right) {
-            (Ok(left), Ok(Value::List(list))) => Ok(Value::Bool(self.is_in(&left, &list)?)),
-            (Ok(left), Ok(Value::Map(map))) => Ok(Value::Bool(map.look_up(self.fuel, &left)?.is_some())),
-            (Ok(left), Ok(right)) => self.raise(no_such_overload("@in", &[left, right]))?,
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
-        self.push(outcome);
-        Ok(())
-    }
-
-    fn set_membership(&mut self, index: u32) -> Result<(), EvaluationErrorKind> {
-        let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(broken()) };
-        let outcome = match self.pop() {
-            Ok(value) => Ok(Value::Bool(self.is_in(&value, set)?)),
-            error => error,
-        };
-        self.push(outcome);
-        Ok(())
-    }
-
-    fn is_in(&mut self, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
-        for index in 0..list.len() {
-            self.fuel.toil(1)?;
-            if let Some(item) = list.peek(index)
-                && same(self.fuel, value, &item)?
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn call(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        match call.arity {
-            0 => self.call_with::<0>(call),
-            1 => self.call_with::<1>(call),
-            2 => self.call_with::<2>(call),
-            3 => self.call_with::<3>(call),
-            MAX_ARITY => self.call_with::<MAX_ARITY>(call),
-            _ => Err(broken()),
-        }
-    }
-
-    fn call_with<const N: usize>(&mut self, call: &Call) -> Result<(), EvaluationErrorKind> {
-        let mut arguments: [Value<'a>; N] = [const { Value::Null }; N];
-        let mut failed = [false; N];
-        let mut error = None;
-        for (place, failed) in arguments.iter_mut().zip(&mut failed).rev() {
-            match self.pop() {
-                Ok(value) => *place = value,
-                Err(first) => {
-                    *failed = true;
-                    error = Some(first);
-                }
-            }
-        }
-        let outcome = match error {
-            Some(error) => Err(error),
-            None => match dispatch(call, self.fuel, &arguments) {
-                Ok(value) => Ok(value),
-                Err(kind) => self.raise(kind)?,
-            },
-        };
-        let cost = match call.cost {
-            Cost::Unit => 1,
-            cost => {
-                let mut sized = [None; N];
-                for ((place, value), failed) in sized.iter_mut().zip(&arguments).zip(failed) {
-                    *place = (!failed).then_some(value);
-                }
-                cost.of(self.fuel, &sized, outcome.as_ref().ok())?
-            }
-        };
-        self.fuel.spend(cost)?;
-        self.push(outcome);
-        Ok(())
+    /// An error below `drop` values takes their place.
+    #[cold]
+    fn bail(&mut self, drop: u16) {
+        let error = self.pop();
+        self.stack.truncate(self.stack.len().saturating_sub(usize::from(drop)));
+        self.push(error);
     }
 
     fn list(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
-        let mut items = Vec::with_capacity(count);
-        let mut failure = None;
-        for (index, item) in self.stack.drain(from..).enumerate() {
-            match operand::part(item, flags.is_some_and(|flags| flags.get(index) == Some(&true))) {
-                Ok(item) => items.extend(item),
-                Err(kind) => failure = failure.or(Some(kind)),
-            }
-        }
-        let outcome = match failure {
-            Some(kind) => self.raise(kind)?,
-            None => self.settle(Value::list(items))?,
+        // An error in a part has jumped past here.
+        let items = self.stack.take(count).ok_or_else(broken)?;
+        let items = match flags {
+            None => items,
+            Some(flags) => operand::parts(items, flags),
         };
+        let outcome = self.settle(Value::list(items))?;
         self.push(outcome);
         Ok(())
     }
@@ -410,36 +272,12 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn map(&mut self, count: usize, optionals: Option<u32>) -> Result<(), EvaluationErrorKind> {
-        let from = self.stack.len().checked_sub(count * 2).ok_or_else(broken)?;
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
-        let mut parts = self.stack.drain(from..);
-        let mut result = Ok(Vec::with_capacity(count));
-        let mut index = 0;
-        while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
-            let optional = flags.is_some_and(|flags| flags.get(index) == Some(&true));
-            result = result.and_then(|entries| operand::entry(entries, key, value, optional));
-            index += 1;
-        }
-        drop(parts);
-        let result = match result {
-            Ok(entries) => Map::sorted(self.fuel, entries).map(Value::Map),
-            Err(kind) => Err(kind),
-        };
-        let outcome = self.settle(result)?;
+        let parts = self.stack.take(count * 2).ok_or_else(broken)?;
+        let result = operand::entries(parts, flags).and_then(|entries| Map::sorted(self.fuel, entries));
+        let outcome = self.settle(result.map(Value::Map))?;
         self.push(outcome);
         Ok(())
-    }
-}
-
-/// Calls the overload that fits: the only one, or the first that takes these values.
-fn dispatch<'a>(call: &Call, fuel: &mut Fuel, values: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
-    let overload = match call.overloads.as_ref() {
-        [only] if !call.function.guarded || only.accepts(values) => Some(only),
-        many => many.iter().find(|overload| overload.accepts(values)),
-    };
-    match overload {
-        Some(overload) => (overload.apply)(fuel, values),
-        None => Err(no_such_overload(call.function.name, values)),
     }
 }

@@ -138,6 +138,17 @@ impl<'a> Value<'a> {
         }
     }
 
+    /// The value without shares in the texts, bytes and lists that it holds.
+    #[inline]
+    pub(in crate::cel) fn borrowed(&'a self) -> Self {
+        match self {
+            Self::String(Text::Owned(text)) => Self::String(Text::Borrowed(text)),
+            Self::Bytes(Blob::Owned(bytes)) => Self::Bytes(Blob::Borrowed(bytes)),
+            Self::List(List::Items(items)) => Self::List(List::Constant(items)),
+            other => other.clone(),
+        }
+    }
+
     /// How deep the value nests; a scalar has depth 0.
     pub(in crate::cel) fn depth(&self) -> u16 {
         match self {

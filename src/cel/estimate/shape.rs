@@ -75,6 +75,7 @@ impl Shape {
                 });
                 Self::map(map.len() as u64, key, value)
             }
+            Value::Opaque(value) => Self::Text(value.size()),
             _ => Self::Scalar,
         }
     }

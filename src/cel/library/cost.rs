@@ -48,21 +48,21 @@ pub(in crate::cel) enum Cost {
 }
 
 /// cel-go's `common.StringTraversalCostFactor`.
-pub(in crate::cel) const TRAVERSAL: f64 = 0.1;
-/// cel-go's `common.RegexStringLengthCostFactor`.
-const REGEX: f64 = 0.25;
+const TRAVERSAL: f64 = 0.1;
 /// cel-go's `common.ListCreateBaseCost`, with the call itself.
 const NEW_LIST: u64 = 11;
 
-/// The smallest whole number that is at least `factor` times `size`, in the arithmetic of the API server.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "as in cel-go"
-)]
-pub(in crate::cel) fn part(size: u64, factor: f64) -> u64 {
-    (size as f64 * factor).ceil() as u64
+/// The smallest whole number that is at least a tenth of `size`. cel-go multiplies by 0.1 and rounds up, which is the
+/// same wherever sizes are exact: the product of ten times a number is rounded to that number.
+#[inline]
+pub(in crate::cel) fn tenth(size: u64) -> u64 {
+    size.div_ceil(10)
+}
+
+/// The same for a fifth.
+#[inline]
+pub(in crate::cel) fn fifth(size: u64) -> u64 {
+    size.div_ceil(5)
 }
 
 #[expect(
@@ -77,21 +77,21 @@ fn whole(size: u64, factor: f64) -> u64 {
 
 impl Cost {
     /// The cost of a call; an argument or a result that is an error is `None` and counts as size 1.
-    pub(in crate::cel) fn of(
+    #[inline]
+    pub(in crate::cel) fn of<'v, 'a: 'v>(
         self,
         fuel: &mut Fuel,
-        arguments: &[Option<&Value<'_>>],
+        value: impl Fn(usize) -> Option<&'v Value<'a>>,
         result: Option<&Value<'_>>,
     ) -> Result<u64, EvaluationErrorKind> {
-        let value = |index: usize| arguments.get(index).copied().flatten();
         let size = |fuel: &mut Fuel, index: usize| size(fuel, value(index));
         Ok(match self {
             Self::Unit => 1,
-            Self::Scan(index) => part(size(fuel, index)?, TRAVERSAL),
-            Self::Copy(index) => part(size(fuel, index)?, 2.0 * TRAVERSAL),
-            Self::Concatenate => part(size(fuel, 0)?.saturating_add(size(fuel, 1)?), TRAVERSAL),
+            Self::Scan(index) => tenth(size(fuel, index)?),
+            Self::Copy(index) => fifth(size(fuel, index)?),
+            Self::Concatenate => tenth(size(fuel, 0)?.saturating_add(size(fuel, 1)?)),
             Self::Compare => equality_cost(fuel, value(0), value(1))?,
-            Self::Contains => part(size(fuel, 0)?, TRAVERSAL).saturating_mul(part(size(fuel, 1)?, TRAVERSAL)),
+            Self::Contains => tenth(size(fuel, 0)?).saturating_mul(tenth(size(fuel, 1)?)),
             Self::Match => match_cost(size(fuel, 0)?, size(fuel, 1)?),
             Self::InList => size(fuel, 1)?,
             Self::Validate => match value(0).and_then(Value::as_opaque::<NamedFormat>) {
@@ -99,7 +99,7 @@ impl Cost {
                 None => 1,
             },
             Self::Traverse => value(0).map_or(Ok(1), |value| traverse(fuel, value))?,
-            Self::Join => part(self::size(fuel, result)?, 2.0 * TRAVERSAL),
+            Self::Join => fifth(self::size(fuel, result)?),
             Self::NewList => self::size(fuel, result)?.saturating_add(NEW_LIST),
             Self::Flatten => {
                 let depth = match value(1) {
@@ -134,9 +134,10 @@ fn size(fuel: &mut Fuel, value: Option<&Value<'_>>) -> Result<u64, EvaluationErr
     value.map_or(Ok(1), |value| value.size(fuel))
 }
 
-/// The cost of applying a pattern of `pattern` characters to a text of `text` characters.
+/// The cost of applying a pattern of `pattern` characters to a text of `text` characters: a quarter for each character
+/// of the pattern (cel-go's `common.RegexStringLengthCostFactor`).
 pub(in crate::cel) fn match_cost(text: u64, pattern: u64) -> u64 {
-    part(text.saturating_add(1), TRAVERSAL).saturating_mul(part(pattern, REGEX))
+    tenth(text.saturating_add(1)).saturating_mul(pattern.div_ceil(4))
 }
 
 /// The cost of comparing the elements of two lists `times` times; cel-go adds the call.
@@ -146,8 +147,8 @@ pub(in crate::cel) fn cross_cost(left: u64, right: u64, times: u64) -> u64 {
 
 /// The cost of finding an address or a network in a network: `parsed` is the length of the text that is read first.
 pub(in crate::cel) fn within_cost(network: u64, parsed: u64, masked: bool) -> u64 {
-    let mask = if masked { part(network, TRAVERSAL).saturating_add(1) } else { 0 };
-    part(network.saturating_mul(2), TRAVERSAL).saturating_add(mask).saturating_add(part(parsed, TRAVERSAL))
+    let mask = if masked { tenth(network).saturating_add(1) } else { 0 };
+    tenth(network.saturating_mul(2)).saturating_add(mask).saturating_add(tenth(parsed))
 }
 
 /// The cost of equality and of order: a tenth of the smaller side, however deep it is.
@@ -162,15 +163,15 @@ pub(in crate::cel) fn equality_cost(
         (Some(Value::String(long)), Some(Value::String(short))) if short.len() <= long.len() / 4 => size(fuel, b)?,
         _ => size(fuel, a)?.min(size(fuel, b)?),
     };
-    Ok(part(smaller, TRAVERSAL))
+    Ok(tenth(smaller))
 }
 
 /// Kubernetes' `traversalCost`; depth is bounded by that of values.
 fn traverse(fuel: &mut Fuel, value: &Value<'_>) -> Result<u64, EvaluationErrorKind> {
     fuel.toil(1)?;
     Ok(match value {
-        Value::String(text) => whole(text.len() as u64, TRAVERSAL),
-        Value::Bytes(bytes) => whole(bytes.len() as u64, TRAVERSAL),
+        Value::String(text) => text.len() as u64 / 10,
+        Value::Bytes(bytes) => bytes.len() as u64 / 10,
         Value::List(list) => {
             let mut cost: u64 = 0;
             for item in list.iter() {
@@ -187,4 +188,27 @@ fn traverse(fuel: &mut Fuel, value: &Value<'_>) -> Result<u64, EvaluationErrorKi
         }
         _ => 1,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "as cel-go"
+    )]
+    fn whole_numbers_count_as_the_doubles_of_the_api_server() {
+        let up = |size: u64, factor: f64| (size as f64 * factor).ceil() as u64;
+        let large = (20..48).flat_map(|power| (0..2_000).map(move |step| (1_u64 << power) - 1_000 + step));
+        for size in (0..200_000).chain(large) {
+            assert_eq!(tenth(size), up(size, TRAVERSAL), "a tenth of {size}");
+            assert_eq!(fifth(size), up(size, 2.0 * TRAVERSAL), "a fifth of {size}");
+            assert_eq!(size.div_ceil(4), up(size, 0.25), "a quarter of {size}");
+            assert_eq!(size / 10, whole(size, TRAVERSAL), "of {size}");
+        }
+    }
 }

@@ -25,7 +25,7 @@ pub(super) fn declare(into: &mut Declarations) {
     for name in ["_==_", "_!=_"] {
         into.function(name).singleton().global([a.clone(), a.clone()], Type::Bool, Cost::Compare, lowered);
     }
-    into.function("!_").singleton().global([Type::Bool], Type::Bool, Cost::Unit, not);
+    into.function("!_").singleton().global([Type::Bool], Type::Bool, Cost::Unit, lowered);
     arithmetic(into);
     order(into);
     let (list, map) = (Type::list(a.clone()), Type::map(a.clone(), b.clone()));
@@ -159,13 +159,6 @@ fn order(into: &mut Declarations) {
 /// Stands in the table for operators that become instructions of their own and are never called.
 fn lowered<'a>(_: &mut Fuel, _: &[Value<'a>]) -> Outcome<'a> {
     Err(EvaluationErrorKind::Internal("an operator was called"))
-}
-
-fn not<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
-    match arguments {
-        [Value::Bool(value)] => Ok(Value::Bool(!value)),
-        _ => Err(no_such_overload("!_", arguments)),
-    }
 }
 
 fn add<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {

@@ -162,6 +162,10 @@ fn last_index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn lower_ascii<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
+        [Value::String(text)] if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
+            fuel.copy(text.len())?;
+            Ok(Value::String(text.clone()))
+        }
         [Value::String(text)] => owned(fuel, text.to_ascii_lowercase()),
         _ => Err(no_such_overload("lowerAscii", arguments)),
     }
@@ -169,6 +173,10 @@ fn lower_ascii<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 
 fn upper_ascii<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     match arguments {
+        [Value::String(text)] if !text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
+            fuel.copy(text.len())?;
+            Ok(Value::String(text.clone()))
+        }
         [Value::String(text)] => owned(fuel, text.to_ascii_uppercase()),
         _ => Err(no_such_overload("upperAscii", arguments)),
     }
@@ -215,6 +223,14 @@ fn replace<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::from(text.replacen(&**old, new, limit)))
 }
 
+/// Where `part` is. A search for one byte needs no preparation.
+fn find_part(text: &str, part: &str) -> Option<usize> {
+    match part.as_bytes() {
+        [byte] => text.find(char::from(*byte)),
+        _ => text.find(part),
+    }
+}
+
 fn split<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let (text, separator, limit) = match arguments {
         [Value::String(text), Value::String(separator)] => (text, separator, -1),
@@ -231,7 +247,7 @@ fn split<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
         let found = if separator.is_empty() {
             rest.chars().next().map(char::len_utf8).filter(|width| *width < rest.len())
         } else {
-            rest.find(&**separator)
+            find_part(rest, separator)
         };
         let Some(at) = found else { break };
         fuel.elements(1)?;

@@ -4,13 +4,17 @@ use super::{
     super::{
         check::{Issue, Meaning},
         code::{Call, Op},
-        library::{Pattern, RegexFunction},
+        fuel::Fuel,
+        library::{Overload, Pattern, RegexFunction},
         limits::MAX_PATTERNS,
+        machine,
         syntax::ast::{Kind, NodeId},
         types::Type,
         value::{List, Value},
     },
-    Link, Lowering, invalid,
+    Link, Lowering,
+    constant::FUEL,
+    invalid,
 };
 
 /// A call as the checker resolved it.
@@ -31,18 +35,42 @@ impl Lowering<'_> {
     }
 
     /// The overload that is left, where the checker found one only.
-    fn overload_is(&self, id: NodeId, wanted: impl Fn(&[Type]) -> bool) -> bool {
+    fn overload(&self, id: NodeId) -> Option<&'static Overload> {
         match self.checked.meaning(id) {
             Meaning::Call { overloads, .. } => match overloads.as_ref() {
-                [only] => wanted(&only.parameters),
-                _ => false,
+                [only] => Some(only),
+                _ => None,
             },
-            _ => false,
+            _ => None,
         }
+    }
+
+    fn overload_is(&self, id: NodeId, wanted: impl Fn(&[Type]) -> bool) -> bool {
+        self.overload(id).is_some_and(|only| wanted(&only.parameters))
+    }
+
+    /// The value of a library's type that a constant text says, and the cost of reading it each time. It is read once:
+    /// texts that say none are left to evaluation.
+    fn read_constant(&self, id: NodeId) -> Result<Option<(Value<'static>, u32)>, Issue> {
+        if !self.overload(id).is_some_and(|only| matches!(only.result, Type::Opaque(_))) {
+            return Ok(None);
+        }
+        let (Some(call), Some(Resolved { arguments, .. })) = (self.call_of(id, 1), self.resolved(id)) else {
+            return Ok(None);
+        };
+        let [argument] = arguments.as_slice() else { return Ok(None) };
+        let Some(text @ Value::String(_)) = self.constant(*argument)? else { return Ok(None) };
+        let read = machine::apply(&call, &mut Fuel::new(FUEL), &[text]);
+        Ok(read.ok().and_then(|(value, cost)| Some((value, u32::try_from(cost).ok()?))))
     }
 
     /// Starts a call with its first argument, or lowers one that has none.
     pub(super) fn descend_call(&mut self, id: NodeId, links: &mut Vec<Link>) -> Result<Option<(NodeId, bool)>, Issue> {
+        if let Some((value, cost)) = self.read_constant(id)? {
+            self.emit(Op::Charge(cost));
+            self.constant_op(value);
+            return Ok(None);
+        }
         let Some(resolved) = self.resolved(id) else { return Ok(None) };
         let Some(first) = resolved.arguments.first().copied() else {
             self.call_op(id, 0);
@@ -83,6 +111,9 @@ impl Lowering<'_> {
             self.at(id);
         }
         match name {
+            "!_" => {
+                self.emit(Op::Not);
+            }
             "_==_" => {
                 self.emit(Op::Equal { negated: false });
             }
@@ -117,14 +148,19 @@ impl Lowering<'_> {
         }
     }
 
-    pub(super) fn call_op(&mut self, id: NodeId, arity: usize) {
-        let Meaning::Call { function, overloads, .. } = self.checked.meaning(id) else { return };
+    fn call_of(&self, id: NodeId, arity: usize) -> Option<Call> {
+        let Meaning::Call { function, overloads, .. } = self.checked.meaning(id) else { return None };
         let cost = match overloads.as_ref() {
             [only] => only.cost,
             _ => function.undecided,
         };
+        Some(Call { function, overloads: overloads.clone(), arity, cost })
+    }
+
+    pub(super) fn call_op(&mut self, id: NodeId, arity: usize) {
+        let Some(call) = self.call_of(id, arity) else { return };
         let index = u32::try_from(self.code.calls.len()).unwrap_or(u32::MAX);
-        self.code.calls.push(Call { function, overloads: overloads.clone(), arity, cost });
+        self.code.calls.push(call);
         self.emit(Op::Call(index));
     }
 

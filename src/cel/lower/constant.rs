@@ -12,7 +12,7 @@ use super::{
 };
 
 /// What computing constants may cost while an expression is compiled.
-const FUEL: u64 = 100_000;
+pub(super) const FUEL: u64 = 100_000;
 
 impl Lowering<'_> {
     /// The value of a node that is constant; as in cel-go, those that are cost nothing.

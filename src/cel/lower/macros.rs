@@ -58,12 +58,12 @@ impl Lowering<'_> {
     fn lower_test(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
         let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
         let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
-        self.frames += 1;
+        self.frames.push(false);
         let back = self.here();
         let next = self.emit(Op::Next { exit: 0 });
         self.lower_inside(id, form.body)?;
         self.emit(Op::Test { back });
-        self.frames -= 1;
+        self.frames.pop();
         self.end_loop(start, next);
         Ok(())
     }
@@ -77,8 +77,8 @@ impl Lowering<'_> {
     fn lower_transform(&mut self, id: NodeId, form: &Macro, kind: Form) -> Result<(), Issue> {
         let (pair, filtered) = (form.second.is_some(), form.filter.is_some());
         let start = self.emit(Op::Loop { form: kind, pair, filtered, end: 0 });
-        let frame = self.frames;
-        self.frames += 1;
+        let frame = u16::try_from(self.frames.len()).unwrap_or(u16::MAX);
+        self.frames.push(false);
         let back = self.here();
         let next = self.emit(Op::Next { exit: 0 });
         if form.filter.is_some() {
@@ -99,7 +99,7 @@ impl Lowering<'_> {
             }
         }
         self.emit(Op::Add { cost, back });
-        self.frames -= 1;
+        self.frames.pop();
         self.end_loop(start, next);
         Ok(())
     }
@@ -116,9 +116,9 @@ impl Lowering<'_> {
 
     fn lower_optional(&mut self, id: NodeId, form: &Macro, flat: bool) -> Result<(), Issue> {
         let open = self.emit(Op::Open { end: 0 });
-        self.frames += 1;
+        self.frames.push(true);
         self.lower_inside(id, form.body)?;
-        self.frames -= 1;
+        self.frames.pop();
         self.emit(Op::Close { flat });
         self.patch(open, self.here());
         Ok(())

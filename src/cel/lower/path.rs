@@ -30,6 +30,9 @@ impl Lowering<'_> {
         let cost = u8::from(!free);
         match *self.checked.meaning(id) {
             Meaning::Local { frame, second } => {
+                if self.frames.get(usize::from(frame)) == Some(&true) {
+                    self.emit(Op::Settle(frame));
+                }
                 self.emit(Op::Local { frame, second, cost });
             }
             Meaning::Variable(slot) => {
@@ -77,8 +80,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// Lowers steps from the value on the stack; `inner` where more steps follow.
-    pub(super) fn lower_steps(&mut self, steps: &[NodeId], inner: bool) -> Result<(), Issue> {
+    /// Lowers steps from the value on the stack, which a name has just pushed where `is_named`; `inner`
+    /// where more steps follow.
+    pub(super) fn lower_steps(&mut self, steps: &[NodeId], mut is_named: bool, inner: bool) -> Result<(), Issue> {
         let mut exits = Vec::new();
         let mut from = self.code.steps.len();
         for id in steps {
@@ -88,25 +92,37 @@ impl Lowering<'_> {
                 continue;
             }
             let Kind::Index { index, optional, .. } = *self.kind(*id) else { continue };
-            self.path_op(from, true);
+            self.path_op(from, is_named, true);
+            is_named = false;
             exits.push(self.emit(Op::Skip { to: 0 }));
             self.lower(index, true)?;
             self.at(*id);
             self.emit(Op::Index { optional, inner: inner || steps.last() != Some(id) });
             from = self.code.steps.len();
         }
-        self.path_op(from, inner);
+        self.path_op(from, is_named, inner);
         self.patch_all(&exits);
         Ok(())
     }
 
-    /// Emits the steps since `from`, where there are any.
-    fn path_op(&mut self, from: usize, inner: bool) {
+    /// Emits the steps since `from`, where there are any; in one instruction with the macro's variable that they
+    /// start from.
+    fn path_op(&mut self, from: usize, is_named: bool, inner: bool) {
         let count = self.code.steps.len() - from;
-        if count > 0 {
-            let narrow = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-            self.emit(Op::Path { from: narrow(from), count: narrow(count), inner });
+        if count == 0 {
+            return;
         }
+        let from = u32::try_from(from).unwrap_or(u32::MAX);
+        if is_named
+            && let Ok(count) = u16::try_from(count)
+            && let (Some(op), Some(offset)) = (self.code.ops.last_mut(), self.code.offsets.last_mut())
+            && let Op::Local { frame, second, cost } = *op
+        {
+            *op = Op::LocalPath { frame, second, cost, from, count, inner };
+            *offset = self.offset;
+            return;
+        }
+        self.emit(Op::Path { from, count: u32::try_from(count).unwrap_or(u32::MAX), inner });
     }
 
     fn constant_step(&self, id: NodeId) -> Result<Option<Step>, Issue> {

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, mem};
 
 use super::{
-    EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Value, no_such_overload,
+    EvaluationError, EvaluationErrorKind, Form, Fuel, Key, List, Machine, Map, Outcome, Text, Value, no_such_overload,
 };
+use crate::canonical;
 
 /// A macro that runs.
 pub(super) struct Frame<'a> {
@@ -12,8 +13,8 @@ pub(super) struct Frame<'a> {
     /// The next element.
     index: usize,
     pair: bool,
-    pub(super) first: Value<'a>,
-    pub(super) second: Value<'a>,
+    first: Value<'a>,
+    second: Value<'a>,
     accumulator: Accumulator<'a>,
     /// A part failed, and with it the whole. As in cel-go the loop goes on all the same, and what it evaluates counts.
     failed: Option<Box<EvaluationError>>,
@@ -46,7 +47,7 @@ pub(super) enum Accumulator<'a> {
     Nothing,
 }
 
-impl Frame<'_> {
+impl<'a> Frame<'a> {
     /// What remains to be counted once a variable is read.
     pub(super) fn owed(&mut self) -> u64 {
         match &mut self.source {
@@ -55,11 +56,51 @@ impl Frame<'_> {
         }
     }
 
+    #[inline]
+    pub(super) fn variable(&self, second: bool) -> &Value<'a> {
+        if second { &self.second } else { &self.first }
+    }
+
+    /// Sets the variables to the next element; says whether there is one.
+    #[inline]
+    fn next(&mut self) -> bool {
+        match (&self.source, self.pair) {
+            (Source::List(List::Json(items)), false) => match items.get(self.index) {
+                Some(canonical::Value::Object(object)) => set_object(&mut self.first, object),
+                Some(canonical::Value::String(text)) => set_text(&mut self.first, text),
+                Some(item) => self.first = Value::from(item),
+                None => return false,
+            },
+            (Source::Map(Map::Json(object)), false) => match object.entry(self.index) {
+                Some((key, _)) => set_text(&mut self.first, key),
+                None => return false,
+            },
+            (source, pair) => match source.element(self.index, pair) {
+                Some((first, second)) => (self.first, self.second) = (first, second),
+                None => return false,
+            },
+        }
+        self.index += 1;
+        true
+    }
+
     /// Whether the body is evaluated no more: the insertion into a map ends with the first argument that failed, and
     /// that is the map.
     fn skips_bodies(&self) -> bool {
         self.failed.is_some() && matches!(self.accumulator, Accumulator::Map { many: false, .. })
     }
+}
+
+// Functions of their own, as those of the stack.
+
+#[inline(never)]
+fn set_object<'a>(variable: &mut Value<'a>, object: &'a canonical::Object<'a>) {
+    *variable = Value::Map(Map::Json(object));
+}
+
+#[inline(never)]
+fn set_text<'a>(variable: &mut Value<'a>, text: &'a str) {
+    *variable = Value::String(Text::Borrowed(text));
 }
 
 impl<'a> Source<'a> {
@@ -128,7 +169,9 @@ impl<'a> Machine<'a, '_> {
             self.fuel.spend(frame.source.len().saturating_sub(frame.index) as u64)?;
             return Ok(exit);
         }
-        let Some((first, second)) = frame.source.element(frame.index, frame.pair) else { return Ok(exit) };
+        if !frame.next() {
+            return Ok(exit);
+        }
         if let Accumulator::Truth { decisive, outcome } = &frame.accumulator {
             let condition = if *decisive { 3 } else { 2 };
             if matches!(outcome, Ok(Value::Bool(decided)) if decided == decisive) {
@@ -137,13 +180,22 @@ impl<'a> Machine<'a, '_> {
             }
             self.fuel.spend(condition + 1)?;
         }
-        frame.index += 1;
-        frame.first = first;
-        frame.second = second;
         Ok(next)
     }
 
+    #[inline]
     pub(super) fn test(&mut self, back: u32) -> Result<u32, EvaluationErrorKind> {
+        if let (Some(Value::Bool(holds)), Some(Frame { accumulator: Accumulator::Truth { decisive, .. }, .. })) =
+            (self.stack.top(), self.frames.last())
+            && holds != decisive
+        {
+            self.stack.truncate(self.stack.len() - 1);
+            return Ok(back);
+        }
+        self.test_others(back)
+    }
+
+    fn test_others(&mut self, back: u32) -> Result<u32, EvaluationErrorKind> {
         let tested = match self.pop() {
             Ok(Value::Bool(holds)) => Ok(holds),
             Ok(other) => self.raise(no_such_overload("predicate of a macro", &[other]))?.map(|_| false),

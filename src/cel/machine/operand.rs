@@ -1,40 +1,36 @@
 //! Constants, paths, indexes and the parts of literals.
 
-use super::{
-    super::value::{Blob, Text},
-    EvaluationErrorKind, Fuel, Key, Machine, Map, Outcome, Step, StepKey, Value,
-};
+use super::{super::value::Text, EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value};
 use crate::canonical;
 
-/// A constant of the program, without a count of references for its text.
-pub(super) fn borrow<'a>(constant: &'a Value<'static>) -> Value<'a> {
-    match constant {
-        Value::String(Text::Owned(text)) => Value::String(Text::Borrowed(text)),
-        Value::Bytes(Blob::Owned(bytes)) => Value::Bytes(Blob::Borrowed(bytes)),
-        other => other.clone(),
-    }
-}
-
 /// A part of a literal; an absent optional is no part.
-pub(super) fn part<'a>(outcome: Outcome<'a>, optional: bool) -> Result<Option<Value<'a>>, EvaluationErrorKind> {
-    match (outcome, optional) {
-        (Err(error), _) => Err(error.kind),
-        (Ok(Value::Optional(present)), true) => Ok(present.map(|present| present.value().clone())),
-        (Ok(value), _) => Ok(Some(value)),
+fn part(value: Value<'_>, optional: bool) -> Option<Value<'_>> {
+    match value {
+        Value::Optional(present) if optional => present.map(|present| present.value().clone()),
+        value => Some(value),
     }
 }
 
-/// Adds an entry to those of a map literal; an absent one takes away what stood under its key before it.
-pub(super) fn entry<'a>(
-    mut entries: Vec<(Key<'a>, Value<'a>)>,
-    key: Outcome<'a>,
-    value: Outcome<'a>,
-    optional: bool,
+/// The elements of a list literal, some of which are optional.
+pub(super) fn parts<'a>(items: Vec<Value<'a>>, optional: &[bool]) -> Vec<Value<'a>> {
+    items.into_iter().zip(optional).filter_map(|(item, optional)| part(item, *optional)).collect()
+}
+
+/// The entries of a map literal, from its keys and values in turn; an absent one takes away what stood under its key
+/// before it.
+pub(super) fn entries<'a>(
+    parts: Vec<Value<'a>>,
+    optional: Option<&[bool]>,
 ) -> Result<Vec<(Key<'a>, Value<'a>)>, EvaluationErrorKind> {
-    let key = Key::of(&key.map_err(|error| error.kind)?)?;
-    match part(value, optional)? {
-        Some(value) => entries.push((key, value)),
-        None => entries.retain(|(known, _)| *known != key),
+    let mut entries = Vec::with_capacity(parts.len() / 2);
+    let mut parts = parts.into_iter();
+    let mut optional = optional.unwrap_or_default().iter();
+    while let (Some(key), Some(value)) = (parts.next(), parts.next()) {
+        let key = Key::of(&key)?;
+        match part(value, optional.next() == Some(&true)) {
+            Some(value) => entries.push((key, value)),
+            None => entries.retain(|(known, _)| *known != key),
+        }
     }
     Ok(entries)
 }
@@ -120,128 +116,186 @@ fn whole(value: f64) -> Option<i64> {
     (value.abs() < 9_007_199_254_740_992.0 && index as f64 == value).then_some(index)
 }
 
+/// Where names lead.
+enum Reached<'a> {
+    Json(&'a canonical::Value<'a>),
+    Object(&'a canonical::Object<'a>),
+    Presence(bool),
+}
+
+impl<'a> From<Reached<'a>> for Value<'a> {
+    fn from(reached: Reached<'a>) -> Self {
+        match reached {
+            Reached::Json(json) => Self::from(json),
+            Reached::Object(object) => Self::Map(Map::Json(object)),
+            Reached::Presence(found) => Self::Bool(found),
+        }
+    }
+}
+
+/// Follows names through objects of the input, as far as that goes; says what remains.
+#[inline]
+fn descend<'a, 's>(
+    fuel: &mut Fuel,
+    mut object: &'a canonical::Object<'a>,
+    steps: &'s [Step],
+) -> Result<(Reached<'a>, &'s [Step]), EvaluationErrorKind> {
+    let mut rest = steps;
+    while let Some((Step { key: StepKey::Name(name), optional: false, test }, after)) = rest.split_first() {
+        fuel.spend(1)?;
+        fuel.search(name, object.len())?;
+        rest = after;
+        match object.member(name) {
+            found if *test => return Ok((Reached::Presence(found.is_some()), rest)),
+            Some(canonical::Value::Object(inner)) => object = inner,
+            Some(other) => return Ok((Reached::Json(other), rest)),
+            None => return Err(no_such_key(fuel, name)),
+        }
+    }
+    Ok((Reached::Object(object), rest))
+}
+
 impl<'a> Machine<'a, '_> {
     /// Makes an error of an optional part of a literal that is no optional.
     pub(super) fn check_optional(&mut self) -> Result<(), EvaluationErrorKind> {
-        let part = match self.pop() {
-            Ok(other) if !matches!(other, Value::Optional(_)) => {
-                let arguments = other.type_name().to_owned();
-                self.raise(EvaluationErrorKind::NoSuchOverload { function: "optional element", arguments })?
-            }
-            part => part,
-        };
-        self.push(part);
-        Ok(())
+        let Some(part) = self.stack.top().filter(|part| !matches!(part, Value::Optional(_))) else { return Ok(()) };
+        let arguments = part.type_name().to_owned();
+        self.replace(1, Err(EvaluationErrorKind::NoSuchOverload { function: "optional element", arguments }))
+    }
+
+    fn steps(&self, from: u32, count: u32) -> Result<&'a [Step], EvaluationErrorKind> {
+        let from = from as usize;
+        self.code.steps.get(from..from + count as usize).ok_or_else(super::broken)
     }
 
     /// Follows constant steps from the top of the stack.
     pub(super) fn follow(&mut self, from: u32, count: u32, inner: bool) -> Result<(), EvaluationErrorKind> {
-        let (from, count) = (from as usize, count as usize);
-        let code = self.code;
-        let steps = code.steps.get(from..from + count).ok_or_else(super::broken)?;
-        let outcome = match self.pop() {
-            Ok(value) => {
-                let result = self.walk(value, steps, inner);
-                self.settle(result)?
+        let steps = self.steps(from, count)?;
+        let Some(start) = self.stack.top() else { return Ok(()) };
+        let result = walk(self.fuel, start, steps, inner);
+        self.replace(1, result)
+    }
+
+    /// Pushes what constant steps from a macro's variable lead to.
+    pub(super) fn follow_local(
+        &mut self,
+        (frame, second): (u16, bool),
+        (from, count): (u32, u32),
+        inner: bool,
+    ) -> Result<(), EvaluationErrorKind> {
+        let steps = self.steps(from, count)?;
+        let frame = self.frames.get(usize::from(frame)).ok_or_else(super::broken)?;
+        let result = match frame.variable(second) {
+            Value::Map(Map::Json(object)) => match descend(self.fuel, object, steps) {
+                Ok((Reached::Json(json), [])) => {
+                    self.stack.push_json(json);
+                    return Ok(());
+                }
+                Ok((Reached::Presence(found), [])) => {
+                    self.stack.push_bool(found);
+                    return Ok(());
+                }
+                Ok((Reached::Object(object), [])) => {
+                    self.stack.push_object(object);
+                    return Ok(());
+                }
+                Ok((reached, rest)) => walk_on(self.fuel, reached.into(), rest, false, inner),
+                Err(kind) => Err(kind),
+            },
+            other => walk(self.fuel, other, steps, inner),
+        };
+        let outcome = self.settle(result)?;
+        self.push(outcome);
+        Ok(())
+    }
+
+    /// Pops an index and follows it from the top of the stack.
+    pub(super) fn index(&mut self, optional: bool, inner: bool) -> Result<(), EvaluationErrorKind> {
+        let Some([target, index]) = self.stack.operands(2) else { return self.index_on_errors(optional) };
+        let (target, optional) = match target {
+            Value::Optional(None) => return self.stack.replace(2, Value::Optional(None)),
+            Value::Optional(Some(present)) => (present.value(), true),
+            target => (target, optional),
+        };
+        if !optional {
+            self.fuel.spend(1)?;
+        }
+        let result = match find(self.fuel, target, index, optional, None) {
+            Ok(Found::Value(value)) if optional => {
+                self.fuel.spend(1)?;
+                self.fuel.elements(1)?;
+                Value::present(value)
+            }
+            Ok(Found::Value(value)) => Ok(found(value, inner)),
+            Ok(Found::Absent) => Ok(Value::Optional(None)),
+            Err(kind) => Err(kind),
+        };
+        self.replace(2, result)
+    }
+
+    /// The same where the target or the index is an error.
+    #[cold]
+    fn index_on_errors(&mut self, optional: bool) -> Result<(), EvaluationErrorKind> {
+        let (index, target) = (self.pop(), self.pop());
+        let outcome = match target {
+            Ok(Value::Optional(None)) => Ok(Value::Optional(None)),
+            Ok(target) => {
+                if !optional && !matches!(target, Value::Optional(_)) {
+                    self.fuel.spend(1)?;
+                }
+                index
             }
             error => error,
         };
         self.push(outcome);
         Ok(())
     }
+}
 
-    /// Follows names through objects of the input, as far as that goes; says what remains.
-    fn descend<'s>(
-        &mut self,
-        start: Value<'a>,
-        steps: &'s [Step],
-    ) -> Result<(Value<'a>, &'s [Step]), EvaluationErrorKind> {
-        let Value::Map(Map::Json(mut object)) = start else { return Ok((start, steps)) };
-        let mut rest = steps;
-        while let Some((Step { key: StepKey::Name(name), optional: false, test: false }, after)) = rest.split_first() {
-            self.fuel.spend(1)?;
-            rest = after;
-            self.fuel.search(name, object.len())?;
-            match object.member(name) {
-                Some(canonical::Value::Object(inner)) => object = inner,
-                Some(other) => return Ok((Value::from(other), rest)),
-                None => return Err(no_such_key(self.fuel, name)),
-            }
-        }
-        Ok((Value::Map(Map::Json(object)), rest))
+/// Follows constant steps. Once one is optional, or the start is, so are all after it, and the result is an optional.
+fn walk<'a>(fuel: &mut Fuel, start: &Value<'a>, steps: &[Step], inner: bool) -> Result<Value<'a>, EvaluationErrorKind> {
+    match start {
+        Value::Map(Map::Json(object)) => match descend(fuel, object, steps)? {
+            (reached, []) => Ok(reached.into()),
+            (reached, rest) => walk_on(fuel, reached.into(), rest, false, inner),
+        },
+        Value::Optional(None) => Ok(absent(steps)),
+        Value::Optional(Some(present)) => walk_on(fuel, present.value().clone(), steps, true, inner),
+        other => walk_on(fuel, other.clone(), steps, false, inner),
     }
+}
 
-    /// Once one step is optional, or the start is, so are all after it, and the result is an optional.
-    fn walk(&mut self, start: Value<'a>, steps: &[Step], inner: bool) -> Result<Value<'a>, EvaluationErrorKind> {
-        let (mut value, mut optional) = match start {
-            Value::Optional(None) => return Ok(absent(steps)),
-            Value::Optional(Some(present)) => (present.value().clone(), true),
-            other => (other, false),
-        };
-        let mut rest = steps;
+fn walk_on<'a>(
+    fuel: &mut Fuel,
+    mut value: Value<'a>,
+    steps: &[Step],
+    mut optional: bool,
+    inner: bool,
+) -> Result<Value<'a>, EvaluationErrorKind> {
+    for step in steps {
+        optional |= step.optional;
         if !optional {
-            (value, rest) = self.descend(value, steps)?;
+            fuel.spend(1)?;
         }
-        for step in rest {
-            optional |= step.optional;
-            if !optional {
-                self.fuel.spend(1)?;
-            }
-            match take(self.fuel, &value, &step.key, optional || step.test)? {
-                Found::Absent if step.test => return Ok(Value::Bool(false)),
-                Found::Absent => return Ok(absent(steps)),
-                Found::Value(found) => {
-                    if optional {
-                        self.fuel.spend(1)?;
-                    }
-                    if step.test {
-                        return Ok(Value::Bool(true));
-                    }
-                    value = found;
+        match take(fuel, &value, &step.key, optional || step.test)? {
+            Found::Absent if step.test => return Ok(Value::Bool(false)),
+            Found::Absent => return Ok(absent(steps)),
+            Found::Value(found) => {
+                if optional {
+                    fuel.spend(1)?;
                 }
-            }
-        }
-        if !optional {
-            return Ok(found(value, inner));
-        }
-        self.fuel.elements(1)?;
-        Value::present(value)
-    }
-
-    /// Pops an index and follows it from the top of the stack.
-    pub(super) fn index(&mut self, optional: bool, inner: bool) -> Result<(), EvaluationErrorKind> {
-        let (index, target) = (self.pop(), self.pop());
-        let (target, optional) = match target {
-            Ok(Value::Optional(None)) => {
-                self.push(Ok(Value::Optional(None)));
-                return Ok(());
-            }
-            Ok(Value::Optional(Some(present))) => (present.value().clone(), true),
-            Ok(target) => (target, optional),
-            error => {
-                self.push(error);
-                return Ok(());
-            }
-        };
-        if !optional {
-            self.fuel.spend(1)?;
-        }
-        let outcome = match index {
-            Err(error) => Err(error),
-            Ok(index) => match find(self.fuel, &target, &index, optional, None) {
-                Ok(Found::Value(value)) if optional => {
-                    self.fuel.spend(1)?;
-                    self.fuel.elements(1)?;
-                    self.settle(Value::present(value))?
+                if step.test {
+                    return Ok(Value::Bool(true));
                 }
-                Ok(Found::Value(value)) => Ok(found(value, inner)),
-                Ok(Found::Absent) => Ok(Value::Optional(None)),
-                Err(kind) => self.raise(kind)?,
-            },
-        };
-        self.push(outcome);
-        Ok(())
+                value = found;
+            }
+        }
     }
+    if !optional {
+        return Ok(found(value, inner));
+    }
+    fuel.elements(1)?;
+    Value::present(value)
 }
 
 /// What a path found, or a stand-in where steps follow: in cel-go no step leads into an optional that is inside.

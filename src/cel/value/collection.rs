@@ -23,6 +23,8 @@ pub enum List<'a> {
     Json(&'a [canonical::Value<'a>]),
     /// A list that an expression made.
     Items(Arc<Items<'a>>),
+    /// A constant of an expression, in place.
+    Constant(&'a Items<'a>),
 }
 
 /// The elements of a list that an expression made.
@@ -48,6 +50,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.len(),
             Self::Items(list) => list.items.len(),
+            Self::Constant(list) => list.items.len(),
         }
     }
 
@@ -64,6 +67,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.get(index).map(Value::from),
             Self::Items(list) => list.items.get(index).cloned(),
+            Self::Constant(list) => list.items.get(index).map(Value::borrowed),
         }
     }
 
@@ -77,6 +81,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(items) => items.get(index).map(|item| Peek::Made(Value::from(item))),
             Self::Items(list) => list.items.get(index).map(Peek::Kept),
+            Self::Constant(list) => list.items.get(index).map(Peek::Kept),
         }
     }
 
@@ -84,6 +89,7 @@ impl<'a> List<'a> {
         match self {
             Self::Json(_) => JSON_DEPTH,
             Self::Items(list) => list.depth,
+            Self::Constant(list) => list.depth,
         }
     }
 }
@@ -192,6 +198,18 @@ impl<'a> Map<'a> {
             fuel.search(text, self.len())?;
         }
         Ok(self.find(key))
+    }
+
+    /// Whether there is an entry for `key`.
+    ///
+    /// # Errors
+    /// As [`Map::look_up`].
+    pub(in crate::cel) fn has(&self, fuel: &mut Fuel, key: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+        if let (Self::Json(object), Value::String(text)) = (self, key) {
+            fuel.search(text, object.len())?;
+            return Ok(object.member(text).is_some());
+        }
+        Ok(self.look_up(fuel, key)?.is_some())
     }
 
     /// The value of `key`; a key of a type that no map has is in none.

@@ -91,7 +91,8 @@ fn integer(parts: &Parts<'_>, suffix: Suffix) -> Option<Amount> {
     if scale < NANO {
         return None;
     }
-    let value: i64 = format!("{}{}", parts.whole, parts.fraction).parse().ok()?;
+    let mut digits = parts.whole.bytes().chain(parts.fraction.bytes()).map(|byte| i64::from(byte.wrapping_sub(b'0')));
+    let value = digits.try_fold(0_i64, |value, digit| value.checked_mul(10)?.checked_add(digit))?;
     let value = value.checked_mul(factor)?;
     Some(Amount::Integer { value: if parts.negative { -value } else { value }, scale })
 }
