@@ -9,7 +9,7 @@ mod constant;
 mod macros;
 mod path;
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, mem, sync::Arc};
 
 use super::{
     check::{Checked, Issue},
@@ -135,6 +135,7 @@ impl Lowering<'_> {
     ) -> Result<Option<(NodeId, bool)>, Issue> {
         self.at(id);
         if let Some(value) = self.constant(id)? {
+            self.check_unread(id)?;
             self.constant_op(value);
             return Ok(None);
         }
@@ -182,6 +183,17 @@ impl Lowering<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// Checks what is looked for in an empty list: it is never evaluated, and no less wrong for that.
+    fn check_unread(&mut self, id: NodeId) -> Result<(), Issue> {
+        let Kind::Call { arguments, .. } = self.checked.ast.kind(id) else { return Ok(()) };
+        let [unread, _] = arguments.as_ref() else { return Ok(()) };
+        let kept = (mem::take(&mut self.code), mem::take(&mut self.patterns), mem::take(&mut self.references));
+        let lowered = self.lower(*unread, false);
+        (self.code, self.patterns, self.references) = kept;
+        self.at(id);
+        lowered
     }
 
     fn continue_with(&mut self, link: Link, inner: bool) -> Result<(), Issue> {

@@ -54,9 +54,18 @@ struct Machine<'a, 'f> {
     stack: Stack<'a>,
     frames: Vec<Frame<'a>>,
     /// Costs remembered by [`Op::Mark`].
-    marks: Vec<u64>,
+    marks: Vec<Mark>,
     /// The instruction being executed.
     at: u32,
+}
+
+/// Where the optional of a macro starts, which counts twice.
+struct Mark {
+    cost: u64,
+    /// The macros around.
+    frames: usize,
+    /// What was settled for these since: it counts once.
+    settled: u64,
 }
 
 /// What the compiler never produces.
@@ -145,10 +154,7 @@ impl<'a> Machine<'a, '_> {
                 let frame = self.frames.get(usize::from(frame)).ok_or_else(broken)?;
                 self.stack.push_copy(frame.variable(second));
             }
-            Op::Settle(frame) => {
-                let frame = self.frames.get_mut(usize::from(frame)).ok_or_else(broken)?;
-                self.fuel.spend(frame.owed())?;
-            }
+            Op::Settle(frame) => self.settle_debt(usize::from(frame))?,
             Op::Charge(cost) => self.fuel.spend(u64::from(cost))?,
             Op::Duplicate => self.stack.duplicate(),
             Op::Path { from, count, inner } => self.follow(from, count, inner)?,
@@ -206,7 +212,7 @@ impl<'a> Machine<'a, '_> {
             Op::Keep { back } => return self.keep(next, back),
             Op::Add { cost, back } => return self.add(cost, back),
             Op::End => self.end()?,
-            Op::Mark => self.marks.push(self.fuel.cost()),
+            Op::Mark => self.marks.push(Mark { cost: self.fuel.cost(), frames: self.frames.len(), settled: 0 }),
             Op::Open { end } => return self.open(next, end),
             Op::Close { flat } => self.close(flat)?,
         }

@@ -163,12 +163,10 @@ pub(in crate::cel) fn apply<'a>(
     Ok((value, cost))
 }
 
-/// Calls the overload that fits: the only one, or the first that takes these values.
+/// Calls the overload that fits: the first that takes these values. Where they are not compared there is one
+/// implementation, which looks at them itself.
 fn dispatch<'a>(call: &Call, fuel: &mut Fuel, values: &[Value<'a>]) -> Result<Value<'a>, EvaluationErrorKind> {
-    let overload = match call.overloads.as_ref() {
-        [only] if !call.function.guarded || only.accepts(values) => Some(only),
-        many => many.iter().find(|overload| overload.accepts(values)),
-    };
+    let overload = call.overloads.iter().find(|overload| !call.function.guarded || overload.accepts(values));
     match overload {
         Some(overload) => (overload.apply)(fuel, values),
         None => Err(no_such_overload(call.function.name, values)),

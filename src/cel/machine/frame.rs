@@ -298,11 +298,20 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
+    /// Spends what reading a macro's optional still costs.
+    pub(super) fn settle_debt(&mut self, frame: usize) -> Result<(), EvaluationErrorKind> {
+        let owed = self.frames.get_mut(frame).ok_or_else(super::broken)?.owed();
+        for mark in self.marks.iter_mut().filter(|mark| frame < mark.frames) {
+            mark.settled = mark.settled.saturating_add(owed);
+        }
+        self.fuel.spend(owed)
+    }
+
     /// Opens a macro on the value of an optional. cel-go's expansion names the optional twice and evaluates it again
     /// where its value is first read: here it is evaluated once, and counted again there.
     pub(super) fn open(&mut self, next: u32, end: u32) -> Result<u32, EvaluationErrorKind> {
         let mark = self.marks.pop().ok_or_else(super::broken)?;
-        let spent = self.fuel.cost().saturating_sub(mark);
+        let spent = self.fuel.cost().saturating_sub(mark.cost).saturating_sub(mark.settled);
         self.fuel.spend(1)?;
         let outcome = match self.pop() {
             Ok(Value::Optional(Some(present))) => {

@@ -113,7 +113,7 @@ fn list_index(key: &Value<'_>) -> Result<Option<usize>, EvaluationErrorKind> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "only what converts back is taken")]
 fn whole(value: f64) -> Option<i64> {
     let index = value as i64;
-    (value.abs() < 9_007_199_254_740_992.0 && index as f64 == value).then_some(index)
+    (value.abs() < 9_223_372_036_854_775_808.0 && index as f64 == value).then_some(index)
 }
 
 /// Where names lead.
