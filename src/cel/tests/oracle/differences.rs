@@ -122,7 +122,8 @@ const DIFFERENCES: &[Difference] = &[
         covers: |compared| {
             let is_name =
                 |kind: &CompileErrorKind| matches!(kind, CompileErrorKind::Macro(why) if why.contains("simple name"));
-            names(compared, &["(.", ", ."]) && compared.own_errors.iter().any(|(_, kind)| is_name(kind))
+            let bare = compared.expression.replace(' ', "");
+            (bare.contains("(.") || bare.contains(",.")) && compared.own_errors.iter().any(|(_, kind)| is_name(kind))
         },
     },
     Difference {
