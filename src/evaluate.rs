@@ -2,6 +2,7 @@
 
 mod explain;
 mod input;
+mod mask;
 mod scope;
 
 use std::collections::BTreeMap;

@@ -64,7 +64,8 @@ pub(super) struct EvaluateCommand {
     /// A label key of namespaces that the installation guards; without it bindings may select by any.
     #[arg(long = "guarded-label", value_name = "KEY")]
     guarded_labels: Vec<String>,
-    /// Show what each part of the expressions came to, and what it costs.
+    /// Show what each part of the expressions came to, and what it costs. What is made of the data of a Secret is
+    /// masked, apart from booleans and the signals.
     #[arg(long)]
     explain: bool,
     #[command(flatten)]

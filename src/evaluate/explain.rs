@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Input, Verdict, evaluate,
+    mask::{MASKED, Mask, is_harmless},
     scope::{RuleScope, Scope},
 };
 use crate::{
@@ -43,7 +44,8 @@ pub struct Explained {
     pub element: String,
     /// As its author wrote it, on one line.
     pub text: String,
-    /// Its value as CEL writes it, cut where it is long; or the error.
+    /// Its value as CEL writes it, cut where it is long; or the error. A value that data of a Secret went into says
+    /// that it is masked, unless it is a boolean or a signal.
     pub outcome: Result<String, String>,
     /// What it costs by itself, in the API server's units; what a variable costs is counted there.
     pub cost: u64,
@@ -76,10 +78,11 @@ pub fn explain(policy: &Policy, params: &canonical::Value<'_>, input: &Input<'_>
 
     let values = decision.map(|decision| decision.signals).unwrap_or_default();
     let scope = Scope::new(policy, params, input);
+    let mask = Mask::new(policy, input);
     warm(policy, &scope);
     let mut explanations = Vec::new();
-    explanations.extend(conditions.iter().chain(&variables).chain(&signals).map(|plan| plan.run(&scope)));
-    explanations.extend(with_signals(&scope, &values, &rules));
+    explanations.extend(conditions.iter().chain(&variables).chain(&signals).map(|plan| plan.run(&scope, &mask)));
+    explanations.extend(with_signals(&scope, &values, &rules, &mask));
     explanations
 }
 
@@ -154,9 +157,14 @@ fn warm(policy: &Policy, scope: &Scope<'_>) {
     }
 }
 
-fn with_signals<'a>(scope: &Scope<'a>, values: &BTreeMap<String, SignalValue>, rules: &'a [Plan]) -> Vec<Explanation> {
+fn with_signals<'a>(
+    scope: &Scope<'a>,
+    values: &BTreeMap<String, SignalValue>,
+    rules: &'a [Plan],
+    mask: &Mask,
+) -> Vec<Explanation> {
     let scope: RuleScope<'_, 'a> = scope.rules(values);
-    rules.iter().map(|plan| plan.run(&scope)).collect()
+    rules.iter().map(|plan| plan.run(&scope, mask)).collect()
 }
 
 /// The compiled parts of one expression.
@@ -200,7 +208,12 @@ impl Plan {
         Self { kind, name: name.to_owned(), parts: parts.collect() }
     }
 
-    fn run<'a>(&'a self, scope: &dyn Activation<'a>) -> Explanation {
+    /// Whether the part is a signal, whose value every decision tells.
+    fn is_recorded(&self, part: &PlannedPart) -> bool {
+        self.kind == "signal" && part.depth == 0
+    }
+
+    fn run<'a>(&'a self, scope: &dyn Activation<'a>, mask: &Mask) -> Explanation {
         let mut parts = Vec::new();
         let mut skipped_below = usize::MAX;
         for part in &self.parts {
@@ -214,13 +227,15 @@ impl Plan {
             }
             let mut fuel = Fuel::new(Fuel::PER_EXPRESSION);
             let outcome = match &part.program {
-                Ok(program) => shown(program.evaluate(scope, &mut fuel)),
+                Ok(program) => {
+                    shown(program.evaluate(scope, &mut fuel), mask.hides(program) && !self.is_recorded(part))
+                }
                 Err(errors) => Err(errors.to_string()),
             };
             let (text, element) = (part.text.clone(), String::new());
             parts.push(Explained { depth: part.depth, element, text, outcome, cost: fuel.cost() });
             if let Some(each) = &part.each {
-                each.run(part.depth + 1, scope, &mut parts);
+                each.run(part.depth + 1, scope, mask, &mut parts);
             }
         }
         Explanation { kind: self.kind, name: self.name.clone(), parts }
@@ -253,7 +268,8 @@ fn planned_each(each: &Each, source: &str, environment: &Environment) -> Option<
 }
 
 impl PlannedEach {
-    fn run<'a>(&'a self, depth: usize, scope: &dyn Activation<'a>, into: &mut Vec<Explained>) {
+    fn run<'a>(&'a self, depth: usize, scope: &dyn Activation<'a>, mask: &Mask, into: &mut Vec<Explained>) {
+        let hidden = mask.hides(&self.range) || mask.hides(&self.body);
         let Ok(range) = self.range.evaluate(scope, &mut Fuel::new(Fuel::PER_EXPRESSION)) else { return };
         let pair = self.names[1].is_some();
         let elements: Vec<[Value<'a>; 2]> = match &range {
@@ -270,13 +286,13 @@ impl PlannedEach {
             let with = WithElement { inner: scope, names: &self.names, values };
             let named = self.names.iter().flatten().zip(values);
             let element: Vec<_> =
-                named.map(|((name, _), value)| format!("{name} = {}", short(&value.literal()))).collect();
+                named.map(|((name, _), value)| format!("{name} = {}", written(value, hidden))).collect();
             if at == MAX_ELEMENTS {
                 let outcome = Ok(String::new());
                 into.push(Explained { depth, element: String::new(), text: "…".to_owned(), outcome, cost: 0 });
                 return;
             }
-            let outcome = shown(self.body.evaluate(&with, &mut fuel));
+            let outcome = shown(self.body.evaluate(&with, &mut fuel), hidden);
             into.push(Explained {
                 depth,
                 element: element.join(", "),
@@ -303,8 +319,12 @@ impl<'a> Activation<'a> for WithElement<'_, 'a> {
     }
 }
 
-fn shown(outcome: Result<Value<'_>, EvaluationError>) -> Result<String, String> {
-    outcome.map(|value| short(&value.literal())).map_err(|error| error.kind.to_string())
+fn shown(outcome: Result<Value<'_>, EvaluationError>, hidden: bool) -> Result<String, String> {
+    outcome.map(|value| written(&value, hidden)).map_err(|error| error.kind.to_string())
+}
+
+fn written(value: &Value<'_>, hidden: bool) -> String {
+    if hidden && !is_harmless(value) { MASKED.to_owned() } else { short(&value.literal()) }
 }
 
 fn short(text: &str) -> String {

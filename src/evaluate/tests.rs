@@ -368,6 +368,47 @@ rules:
 }
 
 #[test]
+fn what_is_made_of_the_data_of_a_secret_is_masked() {
+    let parts = r#"
+variables: [{name: keys, expression: 'object.data.map(k, k)'}, {name: name, expression: 'object.metadata.name'}]
+signals:
+- {name: first, type: String, expression: 'variables.keys[0] + variables.name'}
+- {name: app, type: String, expression: 'object.metadata.annotations["app"]'}
+- {name: long, type: Boolean, expression: 'object.data.exists(k, object.data[k].size() > 2)'}
+- {name: notes, type: Integer, expression: 'size(object.metadata.annotations)'}
+rules:
+- {name: some, when: 'signals.long && signals.first == signals.app', outcome: Allow, reason: A}
+"#;
+    let body = r#""metadata": {"name": "n", "annotations": {"app": "web"}}, "data": {"password": "aHVudGVyMg=="}"#;
+    let of = |kind: &str| explained(parts, &format!(r#"{{"apiVersion": "v1", "kind": "{kind}", {body}}}"#));
+    assert_eq!(
+        of("Secret"),
+        [
+            "variable keys: [] object.data.map(k, k) = masked: data of a Secret (16)",
+            "variable keys:   [k = masked: data of a Secret] k = masked: data of a Secret (1)",
+            "variable keys:   [] object.data = masked: data of a Secret (2)",
+            r#"variable name: [] object.metadata.name = "n" (3)"#,
+            r#"signal first: [] variables.keys[0] + variables.name = "passwordn" (6)"#,
+            "signal first:   [] variables.keys[0] = masked: data of a Secret (3)",
+            r#"signal first:   [] variables.name = "n" (2)"#,
+            r#"signal app: [] object.metadata.annotations["app"] = "web" (4)"#,
+            "signal long: [] object.data.exists(k, object.data[k].size() > 2) = true (12)",
+            "signal long:   [k = masked: data of a Secret] object.data[k].size() > 2 = true (5)",
+            "signal long:   [] object.data = masked: data of a Secret (2)",
+            "signal notes: [] size(object.metadata.annotations) = 1 (4)",
+            "signal notes:   [] object.metadata.annotations = masked: data of a Secret (3)",
+            "rule some: [] signals.long && signals.first == signals.app = false (7)",
+            "rule some:   [] signals.long = true (2)",
+            "rule some:   [] signals.first == signals.app = false (5)",
+            r#"rule some:     [] signals.first = "passwordn" (2)"#,
+            r#"rule some:     [] signals.app = "web" (2)"#,
+        ]
+    );
+    let open = of("ConfigMap");
+    assert!(open.iter().all(|line| !line.contains("masked")), "{open:#?}");
+}
+
+#[test]
 fn what_stopped_the_decision_is_explained_last() {
     let parts = "signals: [{name: a, type: Integer, expression: 'object.a / object.b'}, {name: b, type: Integer, expression: '1'}]\nrules: [{name: r, when: 'signals.a > 1', outcome: Allow, reason: R}]";
     let found = explained(parts, r#"{"a": 1, "b": 0}"#);

@@ -31,7 +31,8 @@ struct PartReport {
     element: String,
     /// As it was written.
     expression: String,
-    /// Its value as CEL writes it, cut where it is long; absent where it failed.
+    /// Its value as CEL writes it, cut where it is long; `masked: data of a Secret` where such data went into it;
+    /// absent where it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<String>,
     /// Why it has no value.
