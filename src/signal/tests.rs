@@ -38,6 +38,8 @@ const CASES: &[(&str, &str, Result<&str, &str>)] = &[
     (r#"{"type":"Timestamp"}"#, r#""today""#, Err("is not of type Timestamp")),
     (r#"{"type":"Quantity"}"#, r#""1.50Gi""#, Ok(r#""1536Mi""#)),
     (r#"{"type":"Quantity"}"#, r#""1000m""#, Ok(r#""1""#)),
+    (r#"{"type":"Quantity"}"#, r#""62.5Ki""#, Ok(r#""64k""#)),
+    (r#"{"type":"Quantity"}"#, r#""64k""#, Ok(r#""64k""#)),
     (r#"{"type":"Quantity"}"#, r#""1000E""#, Ok(r#""1e21""#)),
     (r#"{"type":"Quantity"}"#, r#""1,5""#, Err("is not of type Quantity")),
     (r#"{"type":"Quantity"}"#, "1", Err("is not of type Quantity")),

@@ -123,13 +123,14 @@ impl Quantity {
         format::canonical(&self.amount, self.format)
     }
 
-    /// The canonical text, where it reads back as the same quantity. Sums beyond 64 bits with a binary suffix do not:
-    /// reading caps them.
+    /// The text that is recorded: canonical, and the same when it is read and written again. A quantity with a binary
+    /// suffix that no such suffix divides is written without one, and so is decimal from then on, as in the API server:
+    /// `62.5Ki` is `64k`. None where the text reads back as another quantity: sums beyond 64 bits with a binary suffix
+    /// do, because reading caps them.
     #[must_use]
     pub fn stable(&self) -> Option<String> {
-        let text = self.canonical();
-        let again = Self::parse(&text).ok()?;
-        (again.amount.compare(&self.amount) == Ordering::Equal).then_some(text)
+        let again = Self::parse(&self.canonical()).ok()?;
+        (again.amount.compare(&self.amount) == Ordering::Equal).then(|| again.canonical())
     }
 
     fn sum(&self, fuel: &mut Fuel, other: &Self, negated: bool) -> Result<Self, EvaluationErrorKind> {
