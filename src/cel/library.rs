@@ -335,6 +335,11 @@ mod tests {
         for (name, function) in REGISTRY.iter() {
             assert_eq!(*name, function.name);
             assert!(!function.overloads.is_empty(), "{name}");
+            // Where types are not compared any overload is called.
+            let shared = |overload: &Overload| {
+                function.overloads.first().is_some_and(|first| std::ptr::fn_addr_eq(first.apply, overload.apply))
+            };
+            assert!(function.guarded || function.overloads.iter().all(shared), "{name}");
             for overload in &function.overloads {
                 let arity = overload.parameters.len();
                 assert!(looks_at(overload.cost) <= arity, "{name}");

@@ -35,6 +35,7 @@ pub(in crate::cel) fn lower(checked: &Checked, env: &Environment) -> Result<(Cod
         frames: Vec::new(),
         patterns: Vec::new(),
     };
+    lowering.check_unread()?;
     lowering.lower(checked.ast.root(), false)?;
     lowering.code.shrink();
     Ok((lowering.code, lowering.references.into_iter().collect()))
@@ -135,7 +136,6 @@ impl Lowering<'_> {
     ) -> Result<Option<(NodeId, bool)>, Issue> {
         self.at(id);
         if let Some(value) = self.constant(id)? {
-            self.check_unread(id)?;
             self.constant_op(value);
             return Ok(None);
         }
@@ -185,15 +185,21 @@ impl Lowering<'_> {
         Ok(None)
     }
 
-    /// Checks what is looked for in an empty list: it is never evaluated, and no less wrong for that.
-    fn check_unread(&mut self, id: NodeId) -> Result<(), Issue> {
-        let Kind::Call { arguments, .. } = self.checked.ast.kind(id) else { return Ok(()) };
-        let [unread, _] = arguments.as_ref() else { return Ok(()) };
-        let kept = (mem::take(&mut self.code), mem::take(&mut self.patterns), mem::take(&mut self.references));
-        let lowered = self.lower(*unread, false);
-        (self.code, self.patterns, self.references) = kept;
-        self.at(id);
-        lowered
+    /// Checks what is looked for in empty lists: it is never evaluated, and no less wrong for that. Nested ones are
+    /// constants to those around them, so each is lowered once; only the patterns stay, which are counted.
+    fn check_unread(&mut self) -> Result<(), Issue> {
+        let checked = self.checked;
+        for id in checked.ast.ids() {
+            let Kind::Call { arguments, .. } = checked.ast.kind(id) else { continue };
+            if let [unread, _] = arguments.as_ref()
+                && self.constant_set(id)?.is_some_and(|set| set.is_empty())
+            {
+                self.lower(*unread, false)?;
+            }
+        }
+        self.code = Code { patterns: mem::take(&mut self.code.patterns), ..Code::default() };
+        self.references.clear();
+        Ok(())
     }
 
     fn continue_with(&mut self, link: Link, inner: bool) -> Result<(), Issue> {

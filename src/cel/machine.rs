@@ -110,7 +110,7 @@ impl<'a> Machine<'a, '_> {
     ) -> Result<(), EvaluationErrorKind> {
         match result {
             Ok(Value::Bool(value)) => self.decide(operands, value),
-            Ok(value) => self.stack.replace(operands, value),
+            Ok(value) => self.stack.replace(operands, value).then_some(()).ok_or_else(broken),
             Err(kind) => self.fail(operands, kind),
         }
     }
@@ -118,7 +118,7 @@ impl<'a> Machine<'a, '_> {
     /// Puts a truth in the place of the operands.
     #[inline]
     fn decide(&mut self, operands: usize, value: bool) -> Result<(), EvaluationErrorKind> {
-        if self.stack.replace_bool(operands, value) { Ok(()) } else { Err(broken()) }
+        self.stack.replace_bool(operands, value).then_some(()).ok_or_else(broken)
     }
 
     #[cold]
@@ -250,7 +250,7 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// An error below `drop` values takes their place.
+    /// The error on the top takes the place of the `drop` values below it.
     #[cold]
     fn bail(&mut self, drop: u16) {
         let error = self.pop();
@@ -281,7 +281,7 @@ impl<'a> Machine<'a, '_> {
         self.fuel.elements(count)?;
         let flags = self.optional_flags(optionals)?;
         let parts = self.stack.take(count * 2).ok_or_else(broken)?;
-        let result = operand::entries(parts, flags).and_then(|entries| Map::sorted(self.fuel, entries));
+        let result = operand::entries(self.fuel, parts, flags).and_then(|entries| Map::sorted(self.fuel, entries));
         let outcome = self.settle(result.map(Value::Map))?;
         self.push(outcome);
         Ok(())

@@ -153,6 +153,8 @@ pub(crate) const BOMBS: &[Bomb] = &[
     plain("a computed pattern too large", "'a'.matches('(((a{30}){30}){30}){30}' + object.text)", "InvalidRegex"),
     plain("a duration of many parts", "[object.many.map(x,'1s').join()].all(q, object.many.all(x, duration(q) > duration('1s')))", WORK),
     plain("an integer of many zeros", "[object.many.map(x,'0').join() + '1'].all(q, object.many.all(x, int(q) == 1))", WORK),
+    chain("absent entries with long keys", "[object.long+'a'].all(k,[object.long+'b'].all(q,[optional.none()].all(n,lists.range(100).all(x,{q:0", ",?k:n", 1_200, ",?q:n}.size()==0))))", WORK),
+    chain("absent entries with wide keys", "[object.wide+'a'].all(k,[object.wide+'b'].all(q,[optional.none()].all(n,lists.range(100).all(x,{q:0", ",?k:n", 1_200, ",?q:n}.size()==0))))", WORK),
     plain("queries of URLs", "object.many.map(x, url('http://a/?a=b&c=d' + '').getQuery()).size()", WORK),
     // Formats, quantities and versions.
     plain("formats of large doubles", "object.many.map(x, '%e %f'.format([1e300, 1e300])).size()", WORK),

@@ -106,11 +106,6 @@ fn position(index: i64) -> Result<usize, EvaluationErrorKind> {
     usize::try_from(index).map_err(|_| EvaluationErrorKind::IndexOutOfRange)
 }
 
-fn owned<'a>(fuel: &mut Fuel, text: String) -> Outcome<'a> {
-    fuel.copy(text.len())?;
-    Ok(Value::from(text))
-}
-
 fn char_at<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let [Value::String(text), Value::Int(index)] = arguments else {
         return Err(no_such_overload("charAt", arguments));
@@ -161,25 +156,19 @@ fn last_index_of<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn lower_ascii<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
-    match arguments {
-        [Value::String(text)] if !text.bytes().any(|byte| byte.is_ascii_uppercase()) => {
-            fuel.copy(text.len())?;
-            Ok(Value::String(text.clone()))
-        }
-        [Value::String(text)] => owned(fuel, text.to_ascii_lowercase()),
-        _ => Err(no_such_overload("lowerAscii", arguments)),
-    }
+    let [Value::String(text)] = arguments else { return Err(no_such_overload("lowerAscii", arguments)) };
+    changed(fuel, text, u8::is_ascii_uppercase, str::to_ascii_lowercase)
 }
 
 fn upper_ascii<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
-    match arguments {
-        [Value::String(text)] if !text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
-            fuel.copy(text.len())?;
-            Ok(Value::String(text.clone()))
-        }
-        [Value::String(text)] => owned(fuel, text.to_ascii_uppercase()),
-        _ => Err(no_such_overload("upperAscii", arguments)),
-    }
+    let [Value::String(text)] = arguments else { return Err(no_such_overload("upperAscii", arguments)) };
+    changed(fuel, text, u8::is_ascii_lowercase, str::to_ascii_uppercase)
+}
+
+/// What `change` makes of a text; the text itself where it has no byte that `changes`.
+fn changed<'a>(fuel: &mut Fuel, text: &Text<'a>, changes: fn(&u8) -> bool, change: fn(&str) -> String) -> Outcome<'a> {
+    fuel.copy(text.len())?;
+    if text.as_bytes().iter().any(changes) { Ok(Value::from(change(text))) } else { Ok(Value::String(text.clone())) }
 }
 
 /// Unicode white space, as Go's `strings.TrimSpace` has it.

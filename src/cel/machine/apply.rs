@@ -83,7 +83,7 @@ impl<'a> Machine<'a, '_> {
         operands: usize,
     ) -> Result<(), EvaluationErrorKind> {
         let Some([text, rest @ ..]) = self.stack.operands(operands) else {
-            return self.regex_of_errors(pattern, operands);
+            return self.regex_of_errors(pattern);
         };
         let cost = match_cost(text.size(self.fuel)?, pattern.characters());
         self.fuel.spend(cost)?;
@@ -91,19 +91,13 @@ impl<'a> Machine<'a, '_> {
         self.replace(operands, result)
     }
 
+    /// A pattern whose limit is an error; a text that is one was jumped over.
     #[cold]
-    fn regex_of_errors(&mut self, pattern: &Pattern, operands: usize) -> Result<(), EvaluationErrorKind> {
-        let limit = if operands > 1 { Some(self.pop()) } else { None };
-        let text = self.pop();
-        let size = match &text {
-            Ok(text) => text.size(self.fuel)?,
-            Err(_) => 1,
-        };
+    fn regex_of_errors(&mut self, pattern: &Pattern) -> Result<(), EvaluationErrorKind> {
+        let (limit, text) = (self.pop(), self.pop());
+        let size = text.map_or(Ok(1), |text| text.size(self.fuel))?;
         self.fuel.spend(match_cost(size, pattern.characters()))?;
-        self.push(match limit {
-            Some(limit) => text.and(limit),
-            None => text,
-        });
+        self.push(limit);
         Ok(())
     }
 

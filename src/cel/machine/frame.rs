@@ -49,7 +49,7 @@ pub(super) enum Accumulator<'a> {
 
 impl<'a> Frame<'a> {
     /// What remains to be counted once a variable is read.
-    pub(super) fn owed(&mut self) -> u64 {
+    fn take_owed(&mut self) -> u64 {
         match &mut self.source {
             Source::Single { owed } => mem::take(owed),
             _ => 0,
@@ -300,7 +300,10 @@ impl<'a> Machine<'a, '_> {
 
     /// Spends what reading a macro's optional still costs.
     pub(super) fn settle_debt(&mut self, frame: usize) -> Result<(), EvaluationErrorKind> {
-        let owed = self.frames.get_mut(frame).ok_or_else(super::broken)?.owed();
+        let owed = self.frames.get_mut(frame).ok_or_else(super::broken)?.take_owed();
+        if owed == 0 {
+            return Ok(());
+        }
         for mark in self.marks.iter_mut().filter(|mark| frame < mark.frames) {
             mark.settled = mark.settled.saturating_add(owed);
         }

@@ -7,7 +7,8 @@ impl Machine<'_, '_> {
     #[inline]
     pub(super) fn combine(&mut self, decisive: bool) -> Result<(), EvaluationErrorKind> {
         if let Some([Value::Bool(left), Value::Bool(right)]) = self.stack.operands_mut(2) {
-            *left = if *right == decisive { decisive } else { *left };
+            // The left one did not decide, or this would have been jumped over.
+            *left = *right;
             self.stack.truncate(self.stack.len() - 1);
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! Constants, paths, indexes and the parts of literals.
+//! Paths, indexes and the parts of literals.
 
 use super::{super::value::Text, EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value};
 use crate::canonical;
@@ -19,6 +19,7 @@ pub(super) fn parts<'a>(items: Vec<Value<'a>>, optional: &[bool]) -> Vec<Value<'
 /// The entries of a map literal, from its keys and values in turn; an absent one takes away what stood under its key
 /// before it.
 pub(super) fn entries<'a>(
+    fuel: &mut Fuel,
     parts: Vec<Value<'a>>,
     optional: Option<&[bool]>,
 ) -> Result<Vec<(Key<'a>, Value<'a>)>, EvaluationErrorKind> {
@@ -29,7 +30,13 @@ pub(super) fn entries<'a>(
         let key = Key::of(&key)?;
         match part(value, optional.next() == Some(&true)) {
             Some(value) => entries.push((key, value)),
-            None => entries.retain(|(known, _)| *known != key),
+            None => {
+                for _ in &entries {
+                    fuel.toil(1)?;
+                    fuel.copy(key.text().len())?;
+                }
+                entries.retain(|(known, _)| *known != key);
+            }
         }
     }
     Ok(entries)
@@ -212,8 +219,8 @@ impl<'a> Machine<'a, '_> {
     /// Pops an index and follows it from the top of the stack.
     pub(super) fn index(&mut self, optional: bool, inner: bool) -> Result<(), EvaluationErrorKind> {
         let Some([target, index]) = self.stack.operands(2) else { return self.index_on_errors(optional) };
+        // Nothing follows from an absent optional: that was jumped over.
         let (target, optional) = match target {
-            Value::Optional(None) => return self.stack.replace(2, Value::Optional(None)),
             Value::Optional(Some(present)) => (present.value(), true),
             target => (target, optional),
         };
@@ -233,21 +240,14 @@ impl<'a> Machine<'a, '_> {
         self.replace(2, result)
     }
 
-    /// The same where the target or the index is an error.
+    /// The same where the index is an error; one that is the target was jumped over.
     #[cold]
     fn index_on_errors(&mut self, optional: bool) -> Result<(), EvaluationErrorKind> {
         let (index, target) = (self.pop(), self.pop());
-        let outcome = match target {
-            Ok(Value::Optional(None)) => Ok(Value::Optional(None)),
-            Ok(target) => {
-                if !optional && !matches!(target, Value::Optional(_)) {
-                    self.fuel.spend(1)?;
-                }
-                index
-            }
-            error => error,
-        };
-        self.push(outcome);
+        if !optional && !matches!(target, Ok(Value::Optional(_))) {
+            self.fuel.spend(1)?;
+        }
+        self.push(index);
         Ok(())
     }
 }

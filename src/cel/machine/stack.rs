@@ -1,7 +1,7 @@
 //! The stack of values. Most values are none that failed, so errors lie beside them: an instruction sees at one glance
 //! that its operands are values, and reads them where they are.
 
-use super::{EvaluationError, EvaluationErrorKind, Map, Outcome, Text, Value};
+use super::{EvaluationError, Map, Outcome, Text, Value};
 use crate::canonical;
 
 /// Values, some of which stand for errors.
@@ -117,50 +117,45 @@ impl<'a> Stack<'a> {
     /// Pushes the top once more.
     pub(super) fn duplicate(&mut self) {
         match self.errors.last() {
-            Some((at, error)) if at + 1 == self.values.len() => self.push_error(error.clone()),
+            Some((_, error)) if self.failed() => self.push_error(error.clone()),
             _ => self.values.extend(self.values.last().cloned()),
         }
+    }
+
+    /// Where the topmost `count` values start; `None` where one of them is an error.
+    #[inline]
+    fn start_of(&self, count: usize) -> Option<usize> {
+        let from = self.values.len().checked_sub(count)?;
+        self.errors.last().is_none_or(|(at, _)| *at < from).then_some(from)
     }
 
     /// The topmost `count` values, first to last; `None` where one of them is an error.
     #[inline]
     pub(super) fn operands(&self, count: usize) -> Option<&[Value<'a>]> {
-        let from = self.values.len().checked_sub(count)?;
-        match self.errors.last() {
-            Some((at, _)) if *at >= from => None,
-            _ => self.values.get(from..),
-        }
+        self.values.get(self.start_of(count)?..)
     }
 
     /// The same, to be changed in place.
     #[inline]
     pub(super) fn operands_mut(&mut self, count: usize) -> Option<&mut [Value<'a>]> {
-        let from = self.values.len().checked_sub(count)?;
-        match self.errors.last() {
-            Some((at, _)) if *at >= from => None,
-            _ => self.values.get_mut(from..),
-        }
+        let from = self.start_of(count)?;
+        self.values.get_mut(from..)
     }
 
-    /// Puts `value` in the place of the topmost `count` values, of which there is at least one.
+    /// Puts `value` in the place of the topmost `count` values, none of which is an error; says whether there are so
+    /// many.
     #[inline]
-    pub(super) fn replace(&mut self, count: usize, value: Value<'a>) -> Result<(), EvaluationErrorKind> {
-        let place = self.values.len().checked_sub(count).ok_or_else(super::broken)?;
-        self.values.truncate(place + 1);
-        match self.values.get_mut(place) {
-            Some(first) => *first = value,
-            None => self.values.push(value),
-        }
-        Ok(())
+    pub(super) fn replace(&mut self, count: usize, value: Value<'a>) -> bool {
+        let Some(place) = self.values.len().checked_sub(count) else { return false };
+        self.values.truncate(place);
+        self.values.push(value);
+        true
     }
 
     /// The same for a truth.
     #[inline(never)]
     pub(super) fn replace_bool(&mut self, count: usize, value: bool) -> bool {
-        let Some(place) = self.values.len().checked_sub(count) else { return false };
-        self.values.truncate(place);
-        self.values.push(Value::Bool(value));
-        true
+        self.replace(count, Value::Bool(value))
     }
 
     /// Takes away what lies above `len`.
@@ -172,7 +167,104 @@ impl<'a> Stack<'a> {
 
     /// Takes the topmost `count` values, first to last; `None` where one of them is an error.
     pub(super) fn take(&mut self, count: usize) -> Option<Vec<Value<'a>>> {
-        self.operands(count)?;
-        Some(self.values.split_off(self.values.len() - count))
+        let from = self.start_of(count)?;
+        Some(self.values.split_off(from))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{
+        super::{EvaluationErrorKind, Outcome},
+        *,
+    };
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Push(i64),
+        Fail,
+        Pop,
+        Duplicate,
+        Truncate(usize),
+        Replace(usize, bool),
+        Take(usize),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let step = prop_oneof![
+            any::<i64>().prop_map(Step::Push),
+            Just(Step::Fail),
+            Just(Step::Pop),
+            Just(Step::Duplicate),
+            (0_usize..6).prop_map(Step::Truncate),
+            (0_usize..4, any::<bool>()).prop_map(|(count, value)| Step::Replace(count, value)),
+            (0_usize..4).prop_map(Step::Take),
+        ];
+        prop::collection::vec(step, 0..60)
+    }
+
+    fn seen(outcome: &Outcome<'_>) -> Result<String, EvaluationErrorKind> {
+        outcome.as_ref().map(Value::literal).map_err(|error| error.kind.clone())
+    }
+
+    proptest! {
+        /// It is a list of outcomes, each a value or an error, whatever lies beside what.
+        #[test]
+        fn it_is_a_stack_of_outcomes(steps in steps()) {
+            let (mut stack, mut model) = (Stack::new(), Vec::<Outcome<'_>>::new());
+            for (number, step) in steps.into_iter().enumerate() {
+                match step {
+                    Step::Push(value) => {
+                        stack.push_outcome(Ok(Value::Int(value)));
+                        model.push(Ok(Value::Int(value)));
+                    }
+                    Step::Fail => {
+                        let kind = EvaluationErrorKind::NoSuchKey(Some(number.to_string()));
+                        stack.push_outcome(Err(Box::new(kind.clone().into())));
+                        model.push(Err(Box::new(kind.into())));
+                    }
+                    Step::Pop => {
+                        let (own, other) = (stack.pop(), model.pop());
+                        prop_assert_eq!(own.as_ref().map(seen), other.as_ref().map(seen));
+                    }
+                    Step::Duplicate => {
+                        stack.duplicate();
+                        model.extend(model.last().cloned());
+                    }
+                    Step::Truncate(len) => {
+                        stack.truncate(len);
+                        model.truncate(len);
+                    }
+                    Step::Replace(count, value) => {
+                        let from = model.len().checked_sub(count);
+                        let values = from.is_some_and(|from| model[from..].iter().all(Result::is_ok));
+                        prop_assert_eq!(stack.operands(count).map(<[_]>::len), values.then_some(count));
+                        if values {
+                            prop_assert!(stack.replace_bool(count, value));
+                            model.truncate(model.len() - count);
+                            model.push(Ok(Value::Bool(value)));
+                        }
+                    }
+                    Step::Take(count) => {
+                        let from = model.len().checked_sub(count);
+                        let values = from.is_some_and(|from| model[from..].iter().all(Result::is_ok));
+                        prop_assert_eq!(stack.take(count).map(|taken| taken.len()), values.then_some(count));
+                        if values {
+                            model.truncate(model.len() - count);
+                        }
+                    }
+                }
+                prop_assert_eq!(stack.len(), model.len());
+                prop_assert_eq!(stack.failed(), model.last().is_some_and(Result::is_err));
+                let top = model.last().and_then(|outcome| outcome.as_ref().ok()).map(Value::literal);
+                prop_assert_eq!(stack.top().map(Value::literal), top);
+            }
+            while let Some(expected) = model.pop() {
+                prop_assert_eq!(stack.pop().as_ref().map(seen), Some(seen(&expected)));
+            }
+            prop_assert!(stack.pop().is_none());
+        }
     }
 }

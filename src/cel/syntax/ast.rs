@@ -163,6 +163,11 @@ impl Ast {
         self.nodes.len()
     }
 
+    /// All nodes, each after those that it is made of.
+    pub(in crate::cel) fn ids(&self) -> impl Iterator<Item = NodeId> + use<> {
+        (0..u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)).map(NodeId)
+    }
+
     pub(in crate::cel) fn root(&self) -> NodeId {
         self.root.unwrap_or(NodeId(0))
     }

@@ -98,6 +98,8 @@ fn chains_do_not_grow_the_stack() {
         chain("([1]", "+[1]", 1_000, ").size()"),
         chain("true", "==true", 1_000, ""),
         chain("", "!", 4_000, "true"),
+        chain("1", " in[]", 1_600, ""),
+        chain("(1 in[])", "==true in[]", 700, ""),
         chain("", "-", 4_000, "1"),
         chain("optional.of(1)", ".optMap(x,x)", 8, ""),
         chain("[object]", ".filter(k,true).map(k,[k])", 100, ".size()"),
