@@ -92,20 +92,20 @@ fn timestamp(name: &'static str, arguments: &[Value<'_>]) -> Result<(Timestamp, 
     }
 }
 
-/// `UTC`, or hours and minutes with an optional sign, as cel-go reads them.
+/// The most minutes of an offset; Go counts on until its clock wraps around.
+const MAX_OFFSET: i64 = 1_000_000;
+
+/// `UTC`, or hours and minutes with an optional sign. As in cel-go both are whole numbers of any size, and a minus
+/// before the hours is one before the minutes too.
 fn offset(zone: &str) -> Option<i64> {
     if matches!(zone, "UTC" | "") {
         return Some(0);
     }
-    let (sign, rest) = match zone.as_bytes().first() {
-        Some(b'-') => (-1, zone.get(1..)?),
-        Some(b'+') => (1, zone.get(1..)?),
-        _ => (1, zone),
-    };
-    let (hours, minutes) = rest.split_once(':')?;
-    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse::<i64>().ok()).flatten();
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
-    (hours <= 24 && minutes <= 59).then_some(sign * (hours * 3600 + minutes * 60))
+    let (hours, minutes) = zone.split_once(':')?;
+    let (hours, minutes): (i64, i64) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let minutes = if zone.starts_with('-') { minutes.checked_neg()? } else { minutes };
+    let offset = hours.checked_mul(60)?.checked_add(minutes)?;
+    (-MAX_OFFSET..=MAX_OFFSET).contains(&offset).then_some(offset * 60)
 }
 
 fn full_year<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
