@@ -17,7 +17,7 @@ use super::{error::EvaluationErrorKind, fuel::Fuel};
 use crate::canonical;
 
 pub use collection::{List, Map};
-pub(in crate::cel) use compare::{compare, equal, same};
+pub(in crate::cel) use compare::{TWO_63, compare, equal, same};
 pub use key::Key;
 pub use opaque::{Foreign, Opaque};
 pub use text::{Blob, Text};

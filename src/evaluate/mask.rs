@@ -21,7 +21,6 @@ const DATA: [&[&str]; 3] =
 const OBJECTS: [&str; 2] = ["object", "oldObject"];
 
 /// Knows which expressions of a policy read data of the Secret that a request is about.
-#[derive(Default)]
 pub(super) struct Mask {
     /// The objects that are Secrets, among [`OBJECTS`].
     secrets: Vec<&'static str>,

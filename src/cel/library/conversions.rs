@@ -5,7 +5,7 @@ use super::{
         error::EvaluationErrorKind,
         fuel::Fuel,
         types::Type,
-        value::{Blob, Duration, Text, Timestamp, Value},
+        value::{Blob, Duration, TWO_63, Text, Timestamp, Value},
     },
     Cost, Declarations, Size, no_such_overload,
 };
@@ -171,12 +171,11 @@ fn to_timestamp<'a>(_: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 #[expect(clippy::cast_possible_truncation, reason = "the range is checked first")]
 fn to_int<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     read(fuel, arguments)?;
-    const LIMIT: f64 = 9_223_372_036_854_775_808.0;
     let overflow = EvaluationErrorKind::Overflow("int");
     match arguments {
         [Value::Int(value)] => Ok(Value::Int(*value)),
         // Both ends are excluded, as in cel-go.
-        [Value::Double(value)] if *value > -LIMIT && *value < LIMIT => Ok(Value::Int(*value as i64)),
+        [Value::Double(value)] if value.abs() < TWO_63 => Ok(Value::Int(*value as i64)),
         [Value::Double(_)] => Err(overflow),
         [Value::Uint(value)] => i64::try_from(*value).map(Value::Int).map_err(|_| overflow),
         [Value::Duration(value)] => Ok(Value::Int(value.nanos())),

@@ -5,7 +5,7 @@ use super::{
         error::EvaluationErrorKind,
         fuel::Fuel,
         types::Type,
-        value::{List, Value, same},
+        value::{List, Value},
     },
     Apply, Cost, Declarations, no_such_overload,
 };
@@ -43,22 +43,9 @@ fn lists<'a, 'v>(
     }
 }
 
-fn has(fuel: &mut Fuel, list: &List<'_>, wanted: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
-    for index in 0..list.len() {
-        fuel.toil(1)?;
-        // The element that is looked for is the left one: a value of a library decides what it is compared with.
-        if let Some(item) = list.peek(index)
-            && same(fuel, wanted, &item)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
 fn has_all(fuel: &mut Fuel, list: &List<'_>, wanted: &List<'_>) -> Result<bool, EvaluationErrorKind> {
     for item in wanted.iter() {
-        if !has(fuel, list, &item)? {
+        if !list.has(fuel, &item)? {
             return Ok(false);
         }
     }
@@ -78,7 +65,7 @@ fn equivalent<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
 fn intersects<'a>(fuel: &mut Fuel, arguments: &[Value<'a>]) -> Outcome<'a> {
     let (first, second) = lists("sets.intersects", arguments)?;
     for item in first.iter() {
-        if has(fuel, second, &item)? {
+        if second.has(fuel, &item)? {
             return Ok(Value::Bool(true));
         }
     }

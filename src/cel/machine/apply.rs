@@ -1,10 +1,10 @@
 //! Functions on their operands: equality, membership, constant patterns and the calls of the libraries.
 
 use super::{
-    Call, Cost, EvaluationErrorKind, Fuel, List, Machine, Outcome, Pattern, RegexFunction, Value, broken,
-    equality_cost, match_cost, no_such_overload,
+    Call, Cost, EvaluationErrorKind, Fuel, Machine, Outcome, Pattern, RegexFunction, Value, broken, equality_cost,
+    match_cost, no_such_overload,
 };
-use crate::cel::value::{equal, same};
+use crate::cel::value::equal;
 
 impl<'a> Machine<'a, '_> {
     pub(super) fn equality(&mut self, negated: bool) -> Result<(), EvaluationErrorKind> {
@@ -41,7 +41,7 @@ impl<'a> Machine<'a, '_> {
         let cost = if listed { right.size(self.fuel)? } else { 1 };
         self.fuel.spend(cost)?;
         let found = match right {
-            Value::List(list) => is_in(self.fuel, left, list)?,
+            Value::List(list) => list.has(self.fuel, left)?,
             Value::Map(map) => map.has(self.fuel, left)?,
             _ => {
                 let kind = no_such_overload("@in", &[left.clone(), right.clone()]);
@@ -68,7 +68,7 @@ impl<'a> Machine<'a, '_> {
         let Some(Value::List(set)) = self.code.constants.get(index as usize) else { return Err(broken()) };
         match self.stack.top() {
             Some(value) => {
-                let found = is_in(self.fuel, value, set)?;
+                let found = set.has(self.fuel, value)?;
                 self.decide(1, found)
             }
             None => Ok(()),
@@ -129,18 +129,6 @@ impl<'a> Machine<'a, '_> {
         self.push(first);
         Ok(())
     }
-}
-
-fn is_in(fuel: &mut Fuel, value: &Value<'_>, list: &List<'_>) -> Result<bool, EvaluationErrorKind> {
-    for index in 0..list.len() {
-        fuel.toil(1)?;
-        if let Some(item) = list.peek(index)
-            && same(fuel, value, &item)?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// The value and the cost of a call on constants.

@@ -1,6 +1,9 @@
 //! Paths, indexes and the parts of literals.
 
-use super::{super::value::Text, EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value};
+use super::{
+    super::value::{TWO_63, Text},
+    EvaluationErrorKind, Fuel, Key, Machine, Map, Step, StepKey, Value,
+};
 use crate::canonical;
 
 /// A part of a literal; an absent optional is no part.
@@ -120,7 +123,7 @@ fn list_index(key: &Value<'_>) -> Result<Option<usize>, EvaluationErrorKind> {
 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "only what converts back is taken")]
 fn whole(value: f64) -> Option<i64> {
     let index = value as i64;
-    (value.abs() < 9_223_372_036_854_775_808.0 && index as f64 == value).then_some(index)
+    (value.abs() < TWO_63 && index as f64 == value).then_some(index)
 }
 
 /// Where names lead.

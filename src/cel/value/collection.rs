@@ -1,6 +1,6 @@
 use std::{ops::Deref, sync::Arc};
 
-use super::{Key, Text, Value};
+use super::{Key, Text, Value, same};
 use crate::{
     canonical,
     cel::{error::EvaluationErrorKind, fuel::Fuel, limits::MAX_VALUE_DEPTH},
@@ -83,6 +83,23 @@ impl<'a> List<'a> {
             Self::Items(list) => list.items.get(index).map(Peek::Kept),
             Self::Constant(list) => list.items.get(index).map(Peek::Kept),
         }
+    }
+
+    /// Whether an element is the same as `wanted`, which is the left one: a value of a library decides what it is
+    /// compared with.
+    ///
+    /// # Errors
+    /// [`EvaluationErrorKind::WorkExceeded`]
+    pub(in crate::cel) fn has(&self, fuel: &mut Fuel, wanted: &Value<'_>) -> Result<bool, EvaluationErrorKind> {
+        for index in 0..self.len() {
+            fuel.toil(1)?;
+            if let Some(item) = self.peek(index)
+                && same(fuel, wanted, &item)?
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     pub(super) fn depth(&self) -> u16 {

@@ -6,7 +6,7 @@ use super::{Key, List, Map, Value, collection::PeekKey};
 use crate::cel::{error::EvaluationErrorKind, fuel::Fuel};
 
 /// 2^63 and 2^64 as doubles; both are exact.
-const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+pub(in crate::cel) const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// Whether two values are equal; values of different types are not, except numbers. NaN equals nothing.

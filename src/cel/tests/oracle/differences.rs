@@ -68,8 +68,9 @@ const DIFFERENCES: &[Difference] = &[
         covers: |compared| {
             let refused = compared.own_errors.iter().any(|(_, kind)| kind.to_string().contains("map key"));
             // Another error may come before it, and then only the cost tells.
-            let is_hidden =
-                compared.own.error.is_some() && only_costs_differ(compared) && names(compared, &["{dyn(", "{x:"]);
+            let is_hidden = compared.own.error.is_some()
+                && only_costs_differ(compared)
+                && (names(compared, &["{dyn("]) || (names(compared, &["{x:"]) && names(compared, &["mixed"])));
             refused || is_hidden || compared.own.error.as_deref() == Some("InvalidKey")
         },
     },
